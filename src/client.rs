@@ -1,0 +1,367 @@
+//! [`Client`]: takes a message from validation through attempts to its outcome. The only orchestration.
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use once_cell::race::OnceBox;
+
+use crate::endpoint::{Endpoint, Request};
+use crate::error::{Delivery, Error, Outcome, Status};
+use crate::ffi::sys;
+use crate::hooks::{Hooks, Level};
+use crate::limiter::Limiter;
+use crate::message::Message;
+use crate::options::{Options, Policy};
+use crate::report::{self, History};
+use crate::retry::{self, Dice};
+use crate::transport::{Bell, Proxy, Roots, Settings, Stop, Transport, Waiter};
+use crate::verdict::{self, Answer, Failure, Fault, Then, Verdict};
+
+/// Sends messages. Share one among any number of threads: connections are kept and used again.
+///
+/// After `fork()` the child may go on using it, on connections of its own. Dropping it closes its connections.
+pub struct Client {
+    endpoint: Endpoint,
+    settings: Settings,
+    hooks: Arc<Hooks>,
+    policy: Policy,
+    max_attempts: u32,
+    timeout: Duration,
+    max_per_second: Option<u32>,
+    closed: AtomicBool,
+    first: Epoch,
+}
+
+impl Client {
+    /// Makes a client for the API key `api_key`. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`Status::InvalidArgument`] names the option that cannot be used, and why.
+    pub fn new(api_key: &str, options: Options) -> Result<Self, Error> {
+        sys::count_forks();
+        check(&options)?;
+        let endpoint = Endpoint::new(api_key, &options)?;
+        let proxy = Proxy::choose(options.proxy.as_deref(), endpoint.host(), endpoint.is_https(), |name| {
+            std::env::var(name).ok()
+        })?;
+        let settings = Settings {
+            proxy,
+            roots: Roots::new(options.ca_file.as_deref())?,
+            connect_timeout: options.connect_timeout,
+            max_connections: options.max_connections as usize,
+        };
+        let hooks = Arc::new(Hooks { log: options.log, interrupt: options.interrupt });
+        let first = Epoch::new(&settings, &hooks, options.max_per_second)?;
+        Ok(Client {
+            endpoint,
+            settings,
+            hooks,
+            policy: options.policy,
+            max_attempts: options.max_attempts,
+            timeout: options.timeout,
+            max_per_second: options.max_per_second,
+            closed: AtomicBool::new(false),
+            first,
+        })
+    }
+
+    /// Sends `message` and waits for what becomes of it.
+    ///
+    /// # Errors
+    /// Everything but a delivery: see [`Status`] for the kinds. [`Outcome::delivery`] says whether it may be sent again.
+    pub fn send_conversation(&self, message: &Message<'_>) -> Result<Outcome, Error> {
+        let started = Instant::now();
+        let request = self.endpoint.request(message)?;
+        let epoch = self.epoch()?;
+        let _call = epoch.calls.begin();
+        let outcome = self.attempt_until_decided(epoch, message, &request, started);
+        if outcome.status == Status::Ok {
+            self.hooks.log(Level::Info, || {
+                format!("delivered in {} us, attempts {}", outcome.elapsed.as_micros(), outcome.attempts)
+            });
+            Ok(outcome)
+        } else {
+            self.hooks.log(Level::Error, || outcome.text.clone());
+            Err(Error::new(outcome))
+        }
+    }
+
+    /// Ends the calls under way, in other threads, and every later one with [`Status::Closed`]. Does not wait.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        if let Ok(epoch) = self.epoch() {
+            epoch.bell().ring();
+        }
+    }
+
+    /// Waits until no call is under way.
+    pub(crate) fn wait_for_calls(&self) {
+        if let Ok(epoch) = self.epoch() {
+            epoch.calls.wait_for_none();
+        }
+    }
+
+    /// What belongs to this process: the last link of the chain, which grows by one with every fork.
+    fn epoch(&self) -> Result<&Epoch, Error> {
+        let mut epoch = &self.first;
+        while epoch.forks != sys::forks() {
+            epoch = epoch.next.get_or_try_init(|| -> Result<_, Error> {
+                let next = Epoch::new(&self.settings, &self.hooks, self.max_per_second)?;
+                if self.closed.load(Ordering::SeqCst) {
+                    next.bell().ring();
+                }
+                Ok(Box::new(next))
+            })?;
+        }
+        Ok(epoch)
+    }
+
+    fn attempt_until_decided(
+        &self,
+        epoch: &Epoch,
+        message: &Message<'_>,
+        request: &Request,
+        started: Instant,
+    ) -> Outcome {
+        let deadline = started + self.timeout;
+        let (mut attempts, mut unknown_before) = (0, false);
+        let mut last: Option<(Verdict, Option<Answer>)> = None;
+        let (verdict, answer) = loop {
+            if let Err(held) = epoch.wait_for_slot(deadline) {
+                break held.after(last);
+            }
+            unknown_before |= last.is_some_and(|(verdict, _)| verdict.delivery == Delivery::Unknown);
+            attempts += 1;
+            let (verdict, answer) = match epoch.transport.exchange(request, deadline) {
+                Ok(answer) => (verdict::of_answer(&answer, SystemTime::now()), Some(answer)),
+                Err(failure) => (verdict::of_failure(&failure), None),
+            };
+            let wait = retry::wait(&verdict, self.policy, attempts, self.max_attempts, epoch.roll());
+            let pauses_all = verdict.then == Then::RetryAfterPause;
+            if pauses_all {
+                epoch.limiter.pause(Instant::now() + wait.or(verdict.retry_after).unwrap_or_default());
+            }
+            let Some(wait) = wait else {
+                break (verdict, answer);
+            };
+            self.hooks.log(Level::Warn, || {
+                format!("{}; attempt {} follows in {} ms", verdict.what, attempts + 1, wait.as_millis())
+            });
+            // A pause of all is waited for in line with all, above.
+            let held = if pauses_all { Ok(()) } else { epoch.wait(wait, deadline) };
+            if let Err(held) = held {
+                break held.after(Some((verdict, answer)));
+            }
+            last = Some((verdict, answer));
+        };
+        let history = History {
+            attempts,
+            unknown_before,
+            elapsed: started.elapsed(),
+            api_key: self.endpoint.api_key(),
+            content: message.content(),
+        };
+        report::outcome(verdict, answer, history)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The API key does not show.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("host", &self.endpoint.host()).finish_non_exhaustive()
+    }
+}
+
+fn check(options: &Options) -> Result<(), Error> {
+    const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+    let refuse = |text: String| Err(Error::invalid(text));
+    for (field, value) in [("timeout", options.timeout), ("connect_timeout", options.connect_timeout)] {
+        if value.is_zero() {
+            return refuse(format!("{field} is 0, in which nothing can be sent: give a longer one"));
+        }
+        if value > LONGEST {
+            return refuse(format!("{field} is longer than a year: give a shorter one"));
+        }
+    }
+    for (field, value) in [
+        ("max_attempts", options.max_attempts),
+        ("max_connections", options.max_connections),
+        ("max_per_second", options.max_per_second.unwrap_or(1)),
+    ] {
+        if value == 0 {
+            return refuse(format!("{field} is 0, with which nothing can be sent: give 1 or more"));
+        }
+    }
+    Ok(())
+}
+
+/// Why the next attempt was not begun.
+enum Held {
+    /// It would have to wait this long, past the deadline.
+    TooLong(Duration),
+    Stopped(Stop),
+}
+
+impl Held {
+    /// What the call comes to, after `last`.
+    fn after(self, last: Option<(Verdict, Option<Answer>)>) -> (Verdict, Option<Answer>) {
+        match (self, last) {
+            (Held::TooLong(wait), Some((mut verdict, answer))) => {
+                verdict.retry_after.get_or_insert(wait);
+                (verdict, answer)
+            }
+            (Held::TooLong(wait), None) => {
+                let verdict = Verdict {
+                    status: Status::RateLimited,
+                    delivery: Delivery::NotDelivered,
+                    then: Then::Stop,
+                    retry_after: Some(wait),
+                    what: "nothing was sent: this client's next turn comes after the deadline".into(),
+                };
+                (verdict, None)
+            }
+            (Held::Stopped(stop), last) => {
+                let fault = stop.into_fault("before an attempt");
+                let mut verdict = verdict::of_failure(&Failure { fault, request_complete: false });
+                let Some((before, answer)) = last else {
+                    return (verdict, None);
+                };
+                verdict.delivery = before.delivery;
+                verdict.what = format!("{} before another attempt; before that, {}", verdict.what, before.what);
+                (verdict, answer)
+            }
+        }
+    }
+}
+
+/// What belongs to one process: connections, locks, calls under way.
+#[derive(Debug)]
+struct Epoch {
+    forks: u64,
+    own: Arc<Own>,
+    /// That of this process's child, in its memory.
+    next: OnceBox<Epoch>,
+}
+
+#[derive(Debug)]
+struct Own {
+    transport: Transport,
+    limiter: Limiter,
+    calls: Calls,
+    dice: Mutex<Dice>,
+}
+
+impl Epoch {
+    fn new(settings: &Settings, hooks: &Arc<Hooks>, max_per_second: Option<u32>) -> Result<Self, Error> {
+        let bell = Bell::new().map_err(|error: io::Error| {
+            let fault = Fault::Connect(format!("no pair of sockets could be made: {error}"));
+            let verdict = verdict::of_failure(&Failure { fault, request_complete: false });
+            let history =
+                History { attempts: 0, unknown_before: false, elapsed: Duration::ZERO, api_key: "", content: "" };
+            Error::new(report::outcome(verdict, None, history))
+        })?;
+        let time = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
+        let own = Arc::new(Own {
+            transport: Transport::new(settings, Waiter::new(hooks.clone(), Arc::new(bell))),
+            limiter: Limiter::new(max_per_second),
+            calls: Calls::default(),
+            dice: Mutex::new(Dice::new(time ^ u64::from(std::process::id()) << 32)),
+        });
+        Ok(Epoch { forks: sys::forks(), own, next: OnceBox::new() })
+    }
+}
+
+impl Deref for Epoch {
+    type Target = Own;
+
+    fn deref(&self) -> &Own {
+        &self.own
+    }
+}
+
+impl Drop for Epoch {
+    /// A parent's connections are not the child's to touch, nor its locks, which a thread may have held at the fork.
+    fn drop(&mut self) {
+        if self.forks != sys::forks() {
+            mem::forget(self.own.clone());
+        }
+    }
+}
+
+impl Own {
+    fn bell(&self) -> &Bell {
+        self.transport.waiter().bell()
+    }
+
+    fn roll(&self) -> f64 {
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner).roll()
+    }
+
+    /// Waits until the limiter lets the next request go.
+    fn wait_for_slot(&self, deadline: Instant) -> Result<(), Held> {
+        loop {
+            let now = Instant::now();
+            let slot = self.limiter.reserve(now, deadline).map_err(Held::TooLong)?;
+            if slot <= now {
+                return Ok(());
+            }
+            self.transport.waiter().until(slot).map_err(Held::Stopped)?;
+            if self.limiter.still_open(slot) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits, or does not even begin to when that would pass the deadline.
+    fn wait(&self, wait: Duration, deadline: Instant) -> Result<(), Held> {
+        let until = Instant::now() + wait;
+        if until > deadline {
+            return Err(Held::TooLong(wait));
+        }
+        self.transport.waiter().until(until).map_err(Held::Stopped)
+    }
+}
+
+/// How many calls are under way.
+#[derive(Debug, Default)]
+struct Calls {
+    count: Mutex<usize>,
+    none: Condvar,
+}
+
+struct Call<'a>(&'a Calls);
+
+impl Calls {
+    fn begin(&self) -> Call<'_> {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Call(self)
+    }
+
+    fn wait_for_none(&self) {
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        while *count > 0 {
+            count = self.none.wait(count).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        let mut count = self.0.count.lock().unwrap_or_else(PoisonError::into_inner);
+        *count -= 1;
+        if *count == 0 {
+            self.0.none.notify_all();
+        }
+    }
+}

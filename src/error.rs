@@ -1,0 +1,206 @@
+//! What a call came to: [`Status`], [`Delivery`], [`Outcome`], [`Error`]. Never holds the API key or a message's content.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+/// The kind of an outcome. The numbers are those of the C API's `ue_status` and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// The message was delivered.
+    Ok = 0,
+    /// Nothing was sent: the text names the field and the reason.
+    InvalidArgument = 1,
+    /// No connection: DNS, connect or proxy.
+    Connect = 2,
+    /// No secure connection: the certificate or the handshake.
+    Tls = 3,
+    /// The deadline passed.
+    Timeout = 4,
+    /// The connection was lost before an answer came.
+    ConnectionLost = 5,
+    /// What came back is no HTTP, or no answer of this service.
+    BadReply = 6,
+    /// 401 or 403: the key was not accepted.
+    Unauthorized = 7,
+    /// 404: there is no such user.
+    NotFound = 8,
+    /// Any other 4xx: the service refused the message.
+    Rejected = 9,
+    /// 429: too many requests.
+    RateLimited = 10,
+    /// 5xx: the service failed.
+    ServerError = 11,
+    /// The client was closed.
+    Closed = 12,
+    /// The interrupt or progress callback asked for it.
+    Cancelled = 13,
+    /// A fault of this library, contained.
+    Internal = 14,
+}
+
+/// What is known of a message: can it be sent again without the risk of showing it twice?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// The request went out, and nothing proves what became of it.
+    Unknown = 0,
+    /// It never went out whole, or was refused: sending again is safe.
+    NotDelivered = 1,
+    /// The service accepted it: do not send again.
+    Delivered = 2,
+}
+
+/// What became of one message, with everything that is known about it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub(crate) status: Status,
+    pub(crate) delivery: Delivery,
+    pub(crate) may_be_duplicate: bool,
+    pub(crate) http_status: Option<u16>,
+    pub(crate) conversation_id: Option<i64>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) attempts: u32,
+    pub(crate) elapsed: Duration,
+    pub(crate) request_id: String,
+    pub(crate) detail: String,
+    pub(crate) text: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Outcome {
+    pub(crate) fn new(status: Status, delivery: Delivery) -> Self {
+        Outcome {
+            status,
+            delivery,
+            may_be_duplicate: false,
+            http_status: None,
+            conversation_id: None,
+            retry_after: None,
+            attempts: 0,
+            elapsed: Duration::ZERO,
+            request_id: String::new(),
+            detail: String::new(),
+            text: String::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// The kind of outcome.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// What is known of the message.
+    pub fn delivery(&self) -> Delivery {
+        self.delivery
+    }
+
+    /// Whether the customer may see the message twice: it was delivered by an attempt that followed one whose fate is
+    /// unknown. Only [`Policy::AtLeastOnce`](crate::Policy::AtLeastOnce) does that.
+    pub fn may_be_duplicate(&self) -> bool {
+        self.may_be_duplicate
+    }
+
+    /// The HTTP status of the last answer; `None` when no answer came.
+    pub fn http_status(&self) -> Option<u16> {
+        self.http_status
+    }
+
+    /// The conversation's id, where the answer gives one (API version 2 does).
+    pub fn conversation_id(&self) -> Option<i64> {
+        self.conversation_id
+    }
+
+    /// How long the service asked to wait before the next request, or how long this client would have had to.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// How many requests were begun; 0 when nothing was tried.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// How long the call took, every attempt and wait included.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// The id under which the service knows the request (`Cf-Ray`); empty when not given.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The service's own words (`detail`, `errors`, field errors, an HTML page's title); empty when it gave none.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// One line for a person: what happened, what is known of the message, what to do. Empty for [`Status::Ok`].
+    pub fn message(&self) -> &str {
+        &self.text
+    }
+
+    /// The body of the last answer as it came, at most 64 KiB of it.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("status", &self.status)
+            .field("delivery", &self.delivery)
+            .field("http_status", &self.http_status)
+            .field("attempts", &self.attempts)
+            .field("request_id", &self.request_id)
+            .field("message", &self.text)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call that did not deliver its message, or that cannot say so. Reads like the [`Outcome`] that it holds.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Error(Box<Outcome>);
+
+impl Error {
+    pub(crate) fn new(outcome: Outcome) -> Self {
+        Error(Box::new(outcome))
+    }
+
+    /// An argument that was refused before anything was sent.
+    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+        let mut outcome = Outcome::new(Status::InvalidArgument, Delivery::NotDelivered);
+        outcome.text = text.into();
+        Error::new(outcome)
+    }
+
+    /// The outcome by value.
+    pub fn into_outcome(self) -> Outcome {
+        *self.0
+    }
+}
+
+impl Deref for Error {
+    type Target = Outcome;
+
+    fn deref(&self) -> &Outcome {
+        &self.0
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.text)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Error").field(&self.0).finish()
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,81 @@
+//! The entry points of a client.
+
+use std::ffi::c_char;
+use std::ptr;
+
+use super::convert;
+use super::guard::guard;
+use super::types::{ue_client, ue_message, ue_options, ue_result, ue_status};
+use crate::{Client, Delivery, Error, Outcome, Status};
+
+/// Makes a client. Connects to nothing yet.
+///
+/// api_key: required; visible ASCII, copied and wiped when the client is freed. options: NULL for the defaults; copied,
+/// but its callbacks and their user_data must live as long as the client.
+///
+/// Returns NULL when an argument cannot be used (UE_INVALID_ARGUMENT; the result's text names it) or the process has no
+/// descriptors left (UE_CONNECT). Free the client with ue_free.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn ue_client_new(
+    api_key: *const c_char,
+    options: *const ue_options,
+    result: *mut *mut ue_result,
+) -> *mut ue_client {
+    // SAFETY: what the header asks of the caller.
+    let made = guard(|| Client::new(unsafe { convert::api_key(api_key) }?, unsafe { convert::options(options) }?));
+    let (client, outcome) = match made {
+        Some(Ok(client)) => (convert::new_client(client), Outcome::new(Status::Ok, Delivery::NotDelivered)),
+        Some(Err(error)) => (ptr::null_mut(), error.into_outcome()),
+        None => (ptr::null_mut(), convert::panicked()),
+    };
+    // SAFETY: what the header asks of the caller.
+    unsafe { convert::set_result(result, outcome) };
+    client
+}
+
+/// Sends one message and waits for what becomes of it, at most the client's timeout_ms.
+///
+/// Returns UE_OK when the message was delivered. Else ue_result_delivery tells whether it is safe to send it again, and
+/// ue_result_message says it in words. Many threads may send with one client at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_send_conversation(
+    client: *mut ue_client,
+    message: *const ue_message,
+    result: *mut *mut ue_result,
+) -> ue_status {
+    // SAFETY: what the header asks of the caller.
+    let sent = guard(|| unsafe { convert::client(client) }?.send_conversation(&unsafe { convert::message(message) }?));
+    let outcome = match sent {
+        Some(sent) => sent.unwrap_or_else(Error::into_outcome),
+        None => convert::panicked(),
+    };
+    let status = outcome.status().into();
+    // SAFETY: what the header asks of the caller.
+    unsafe { convert::set_result(result, outcome) };
+    status
+}
+
+/// Ends the calls under way in other threads, and every later one, with UE_CLOSED. Does not wait; may be called any
+/// number of times.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_client_close(client: *mut ue_client) {
+    guard(|| {
+        // SAFETY: what the header asks of the caller.
+        if let Ok(client) = unsafe { convert::client(client) } {
+            client.close();
+        }
+    });
+}
+
+/// Closes the client, waits for the calls under way, and frees it. Must be the last use, and not come from a callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_free(client: *mut ue_client) {
+    guard(|| {
+        // SAFETY: what the header asks of the caller.
+        if let Some(client) = unsafe { convert::take_client(client) } {
+            client.client.close();
+            client.client.wait_for_calls();
+        }
+    });
+}

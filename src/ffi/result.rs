@@ -1,0 +1,169 @@
+//! The entry points of a result.
+
+use std::ffi::{CStr, CString, c_char};
+
+use super::convert;
+use super::types::{ue_delivery, ue_result, ue_status};
+use crate::{Outcome, Status};
+
+/// An outcome and the forms of its texts that C reads.
+pub(super) struct Parts {
+    outcome: Outcome,
+    request_id: CString,
+    detail: CString,
+    message: CString,
+}
+
+impl Parts {
+    pub fn new(mut outcome: Outcome) -> Self {
+        outcome.body.push(0); // whoever reads it as a string finds its end
+        Parts {
+            request_id: convert::c_string(outcome.request_id()),
+            detail: convert::c_string(outcome.detail()),
+            message: convert::c_string(outcome.message()),
+            outcome,
+        }
+    }
+}
+
+/// Asks `read` of a result, and answers `none` for NULL.
+///
+/// # Safety
+/// As the header says of a ue_result.
+unsafe fn ask<T>(result: *const ue_result, none: T, read: impl FnOnce(&Parts) -> T) -> T {
+    // SAFETY: the caller's promise.
+    unsafe { convert::result(result) }.map_or(none, read)
+}
+
+/// The kind of outcome. UE_INVALID_ARGUMENT for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_status(result: *const ue_result) -> ue_status {
+    // SAFETY: what the header asks of the caller, here and below.
+    unsafe { ask(result, ue_status::UE_INVALID_ARGUMENT, |parts| parts.outcome.status().into()) }
+}
+
+/// What is known of the message. UE_DELIVERY_UNKNOWN for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_delivery(result: *const ue_result) -> ue_delivery {
+    // SAFETY: as above.
+    unsafe { ask(result, ue_delivery::UE_DELIVERY_UNKNOWN, |parts| parts.outcome.delivery().into()) }
+}
+
+/// Whether the customer may see the message twice: it was delivered by an attempt that followed one whose fate is
+/// unknown. Only delivery_policy 1 does that.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_may_be_duplicate(result: *const ue_result) -> bool {
+    // SAFETY: as above.
+    unsafe { ask(result, false, |parts| parts.outcome.may_be_duplicate()) }
+}
+
+/// The HTTP status of the last answer. 0: no answer came.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_http_status(result: *const ue_result) -> i32 {
+    // SAFETY: as above.
+    unsafe { ask(result, 0, |parts| parts.outcome.http_status().unwrap_or(0).into()) }
+}
+
+/// The conversation's id, which api_version 2 gives. -1: not given.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_conversation_id(result: *const ue_result) -> i64 {
+    // SAFETY: as above.
+    unsafe { ask(result, -1, |parts| parts.outcome.conversation_id().unwrap_or(-1)) }
+}
+
+/// How many milliseconds to wait before the message is sent again: as the service asked, or as this client would have
+/// had to wait past its deadline. -1: not given.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_retry_after_ms(result: *const ue_result) -> i64 {
+    let milliseconds = |parts: &Parts| {
+        parts.outcome.retry_after().map_or(-1, |wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+    };
+    // SAFETY: as above.
+    unsafe { ask(result, -1, milliseconds) }
+}
+
+/// How many requests were begun. 0: nothing was tried.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_attempts(result: *const ue_result) -> u32 {
+    // SAFETY: as above.
+    unsafe { ask(result, 0, |parts| parts.outcome.attempts()) }
+}
+
+/// How many microseconds the call took, every attempt and wait included.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_elapsed_us(result: *const ue_result) -> u64 {
+    let microseconds = |parts: &Parts| u64::try_from(parts.outcome.elapsed().as_micros()).unwrap_or(u64::MAX);
+    // SAFETY: as above.
+    unsafe { ask(result, 0, microseconds) }
+}
+
+/// The id under which the service knows the request (Cf-Ray). "": not given.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_request_id(result: *const ue_result) -> *const c_char {
+    // SAFETY: as above.
+    unsafe { ask(result, c"".as_ptr(), |parts| parts.request_id.as_ptr()) }
+}
+
+/// The service's own words, in one line. "": it gave none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_detail(result: *const ue_result) -> *const c_char {
+    // SAFETY: as above.
+    unsafe { ask(result, c"".as_ptr(), |parts| parts.detail.as_ptr()) }
+}
+
+/// One line for a person: what happened, what is known of the message, what to do. "": UE_OK.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_message(result: *const ue_result) -> *const c_char {
+    // SAFETY: as above.
+    unsafe { ask(result, c"".as_ptr(), |parts| parts.message.as_ptr()) }
+}
+
+/// The body of the last answer as it came, at most 64 KiB of it, with a NUL after it. *length, where length is not NULL,
+/// becomes its length without that.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_body(result: *const ue_result, length: *mut usize) -> *const c_char {
+    // SAFETY: as above.
+    let body = unsafe { ask(result, &b"\0"[..], |parts| &*(parts.outcome.body() as *const [u8])) };
+    if !length.is_null() {
+        // SAFETY: the caller's pointer can be written.
+        unsafe { length.write(body.len() - 1) };
+    }
+    body.as_ptr().cast()
+}
+
+/// Frees a result, and with it every text that was borrowed from it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_free(result: *mut ue_result) {
+    // SAFETY: what the header asks of the caller.
+    unsafe { convert::free_result(result) };
+}
+
+/// The name of a status, such as "UE_TIMEOUT"; "UE_UNKNOWN" for a number that is none. Static.
+#[unsafe(no_mangle)]
+pub extern "C" fn ue_status_name(status: i32) -> *const c_char {
+    const NAMES: [(Status, &CStr); 15] = [
+        (Status::Ok, c"UE_OK"),
+        (Status::InvalidArgument, c"UE_INVALID_ARGUMENT"),
+        (Status::Connect, c"UE_CONNECT"),
+        (Status::Tls, c"UE_TLS"),
+        (Status::Timeout, c"UE_TIMEOUT"),
+        (Status::ConnectionLost, c"UE_CONNECTION_LOST"),
+        (Status::BadReply, c"UE_BAD_REPLY"),
+        (Status::Unauthorized, c"UE_UNAUTHORIZED"),
+        (Status::NotFound, c"UE_NOT_FOUND"),
+        (Status::Rejected, c"UE_REJECTED"),
+        (Status::RateLimited, c"UE_RATE_LIMITED"),
+        (Status::ServerError, c"UE_SERVER_ERROR"),
+        (Status::Closed, c"UE_CLOSED"),
+        (Status::Cancelled, c"UE_CANCELLED"),
+        (Status::Internal, c"UE_INTERNAL"),
+    ];
+    let name = NAMES.iter().find(|(known, _)| *known as i32 == status);
+    name.map_or(c"UE_UNKNOWN", |(_, name)| name).as_ptr()
+}
+
+/// The version of the library, such as "0.1.0". Static. UE_VERSION is that of this header.
+#[unsafe(no_mangle)]
+pub extern "C" fn ue_version() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}

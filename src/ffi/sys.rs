@@ -1,0 +1,234 @@
+//! What the standard library lacks of the system: `poll`, a connect that does not block, and the number of forks.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What to wait for on a descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interest {
+    fd: RawFd,
+    events: libc::c_short,
+}
+
+impl Interest {
+    pub fn read(on: &impl AsRawFd) -> Self {
+        Interest { fd: on.as_raw_fd(), events: libc::POLLIN }
+    }
+
+    pub fn write(on: &impl AsRawFd) -> Self {
+        Interest { fd: on.as_raw_fd(), events: libc::POLLOUT }
+    }
+
+    pub fn read_or_write(on: &impl AsRawFd) -> Self {
+        Interest { fd: on.as_raw_fd(), events: libc::POLLIN | libc::POLLOUT }
+    }
+}
+
+/// What a wait found: one bit for each interest, in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ready(u32);
+
+impl Ready {
+    pub fn has(self, index: usize) -> bool {
+        self.0 & (1 << index) != 0
+    }
+
+    pub fn any(self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// The most interests of one [`poll`].
+pub(crate) const MOST_INTERESTS: usize = 20;
+
+/// Waits until something is ready or `timeout` has passed, rounded up to a millisecond. Is never restarted after a
+/// signal: that is `ErrorKind::Interrupted`.
+pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Ready> {
+    let mut fds = [libc::pollfd { fd: -1, events: 0, revents: 0 }; MOST_INTERESTS];
+    let fds = &mut fds[..interests.len()];
+    for (fd, interest) in fds.iter_mut().zip(interests) {
+        (fd.fd, fd.events) = (interest.fd, interest.events);
+    }
+    let milliseconds = timeout.as_micros().div_ceil(1000).min(i32::MAX as u128) as i32;
+    // SAFETY: `fds` is valid for its length for the duration of the call.
+    if unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, milliseconds) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let bit = |(index, fd): (usize, &libc::pollfd)| if fd.revents == 0 { 0 } else { 1u32 << index };
+    Ok(Ready(fds.iter().enumerate().map(bit).sum()))
+}
+
+/// Begins to connect to `address` and returns at once. The socket does not block and is closed on exec; it is connected
+/// when it becomes writable and `TcpStream::take_error` gives none.
+pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<TcpStream> {
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let stream = TcpStream::from(new_socket(family)?);
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    let (storage, length) = sockaddr(address);
+    let pointer = (&raw const storage).cast::<libc::sockaddr>();
+    // SAFETY: `pointer` is valid for `length` bytes, which `sockaddr` wrote.
+    if unsafe { libc::connect(stream.as_raw_fd(), pointer, length) } < 0 {
+        let error = io::Error::last_os_error();
+        // Interrupted: the connect goes on, as with EINPROGRESS.
+        if !matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) {
+            return Err(error);
+        }
+    }
+    Ok(stream)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn new_socket(family: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers are passed.
+    owned(unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn new_socket(family: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers are passed.
+    let socket = owned(unsafe { libc::socket(family, libc::SOCK_STREAM, 0) })?;
+    // SAFETY: `socket` is open.
+    if unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    #[cfg(target_vendor = "apple")]
+    {
+        let on: libc::c_int = 1;
+        let length = size_of_val(&on) as libc::socklen_t;
+        // SAFETY: `on` is valid for `length` bytes. These systems have no MSG_NOSIGNAL.
+        let done = unsafe {
+            libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_NOSIGPIPE, (&raw const on).cast(), length)
+        };
+        if done < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(socket)
+}
+
+fn owned(fd: RawFd) -> io::Result<OwnedFd> {
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `fd` was just opened and belongs to nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn sockaddr(address: &SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
+    // SAFETY: all zero is a valid sockaddr_storage.
+    let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let length = match address {
+        SocketAddr::V4(address) => {
+            // SAFETY: sockaddr_storage is larger than, and aligned for, every sockaddr.
+            let v4 = unsafe { &mut *(&raw mut storage).cast::<libc::sockaddr_in>() };
+            v4.sin_family = libc::AF_INET as libc::sa_family_t;
+            v4.sin_port = address.port().to_be();
+            v4.sin_addr.s_addr = u32::from_ne_bytes(address.ip().octets());
+            size_of::<libc::sockaddr_in>()
+        }
+        SocketAddr::V6(address) => {
+            // SAFETY: as above.
+            let v6 = unsafe { &mut *(&raw mut storage).cast::<libc::sockaddr_in6>() };
+            v6.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+            v6.sin6_port = address.port().to_be();
+            v6.sin6_flowinfo = address.flowinfo();
+            v6.sin6_addr.s6_addr = address.ip().octets();
+            v6.sin6_scope_id = address.scope_id();
+            size_of::<libc::sockaddr_in6>()
+        }
+    };
+    (storage, length as libc::socklen_t)
+}
+
+/// Runs `start`, which starts a thread, so that the thread gets no signal: they are for the host's own threads.
+pub(crate) fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
+    // SAFETY: all zero is a valid sigset_t, and the pointers are valid for the calls.
+    let before = unsafe {
+        let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        before
+    };
+    let result = start();
+    // SAFETY: `before` was filled in above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut()) };
+    result
+}
+
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+/// How many forks lie between this process and the one that first called [`count_forks`].
+///
+/// A counter, not the process id: reading it is no system call.
+pub(crate) fn forks() -> u64 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// Begins to count. Any number of calls count once.
+pub(crate) fn count_forks() {
+    extern "C" fn in_child() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    static BEGUN: AtomicBool = AtomicBool::new(false); // no lock, which a child could find held for ever
+    if !BEGUN.swap(true, Ordering::SeqCst) {
+        // SAFETY: `in_child` only adds to an atomic, which is safe in the child of a process with threads; the C library
+        // forgets the handler when this library is unloaded. It fails only without memory: then nothing is counted.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    }
+}
+
+/// An address that takes no connection and refuses none, as long as the first part lives: its backlog is full.
+#[cfg(test)]
+pub(crate) fn black_hole() -> ((std::net::TcpListener, Vec<TcpStream>), SocketAddr) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // SAFETY: no pointers are passed. Listening again shortens the backlog.
+    assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+    let address = listener.local_addr().unwrap();
+    let mut full = Vec::new();
+    loop {
+        let stream = start_connect(&address).unwrap();
+        let connected = poll(&[Interest::write(&stream)], Duration::from_millis(100)).unwrap().any();
+        full.push(stream);
+        if !connected {
+            return ((listener, full), address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+
+    #[test]
+    fn poll_tells_what_is_ready_and_what_is_not() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (theirs, _) = listener.accept().unwrap();
+        let interests = [Interest::read(&theirs), Interest::write(&ours)];
+        let ready = poll(&interests, Duration::ZERO).unwrap();
+        assert!(!ready.has(0) && ready.has(1));
+        ours.write_all(b"x").unwrap();
+        assert!(poll(&interests[..1], Duration::from_secs(5)).unwrap().has(0));
+    }
+
+    #[test]
+    fn start_connect_reaches_ipv4_and_ipv6() {
+        let mut addresses = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
+        if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+            addresses.push(SocketAddr::from((Ipv6Addr::LOCALHOST, 0)));
+        }
+        for address in addresses {
+            let listener = TcpListener::bind(address).unwrap();
+            let stream = start_connect(&listener.local_addr().unwrap()).unwrap();
+            assert!(poll(&[Interest::write(&stream)], Duration::from_secs(5)).unwrap().any());
+            assert!(stream.take_error().unwrap().is_none());
+            assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
+        }
+    }
+}

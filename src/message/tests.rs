@@ -1,0 +1,69 @@
+use super::*;
+use crate::{Delivery, Status};
+
+fn body(message: Message<'_>) -> String {
+    String::from_utf8(message.body().unwrap()).unwrap()
+}
+
+fn refusal(message: Message<'_>) -> String {
+    let error = message.checked_id().and_then(|_| message.body()).unwrap_err();
+    assert_eq!((error.status(), error.delivery()), (Status::InvalidArgument, Delivery::NotDelivered));
+    error.to_string()
+}
+
+#[test]
+fn the_body_has_just_the_attributes_given_in_the_specifications_order() {
+    assert_eq!(body(Message::new(1, "Hi")), r#"{"content":"Hi"}"#);
+    let full = Message::new(1, "Hi").source_context("{}").source(Source::EMAIL).user(926);
+    assert_eq!(body(full), r#"{"content":"Hi","user":926,"source":2,"source_context":{}}"#);
+}
+
+#[test]
+fn content_is_escaped_as_json_and_survives_a_round_trip() {
+    let content = "<b>\"quoted\"</b>\n\t\\ \u{1} \u{2028} żółć 👋";
+    let value: serde_json::Value = serde_json::from_str(&body(Message::new(1, content))).unwrap();
+    assert_eq!(value["content"], content);
+}
+
+#[test]
+fn source_context_is_passed_on_as_written() {
+    let written = r#"{"z": 1.10, "a": 12345678901234567890123, "a": [ 1e400 ]}"#;
+    let sent = body(Message::new(1, "Hi").source_context(format!("  {written}\n")));
+    assert_eq!(sent, format!(r#"{{"content":"Hi","source_context":{written}}}"#));
+}
+
+#[test]
+fn source_context_that_is_no_object_or_array_is_refused() {
+    for context in ["", "1", "\"text\"", "null", "{", "{} {}", "{'a': 1}", "[NaN]", "\u{feff}{}"] {
+        let text = refusal(Message::new(1, "Hi").source_context(context));
+        assert!(text.starts_with("source_context is"), "{context:?}: {text}");
+    }
+}
+
+#[test]
+fn ids_that_are_no_path_segment_are_refused() {
+    let long = "x".repeat(LONGEST_ID + 1);
+    for id in ["", ".", "..", "a\r\nb", "a\0b", "\u{7f}", "\u{85}", &long] {
+        let text = refusal(Message::new(id, "Hi"));
+        assert!(text.starts_with("client_user_id"), "{id:?}: {text}");
+    }
+    for id in ["...", "a/b", "żółć", " ", "%2e%2e", &long[1..]] {
+        assert!(Message::new(id, "Hi").checked_id().is_ok(), "{id:?}");
+    }
+}
+
+#[test]
+fn empty_content_nul_and_numbers_below_one_are_refused() {
+    assert!(refusal(Message::new(1, "Hi\0")).starts_with("content has a NUL at byte 2"));
+    assert!(refusal(Message::new(1, "")).starts_with("content is empty"));
+    assert!(refusal(Message::new(1, "Hi").user(-1)).starts_with("user is -1"));
+    assert!(refusal(Message::new(1, "Hi").user(0)).starts_with("user is 0"));
+    assert!(refusal(Message::new(1, "Hi").source(Source(0))).starts_with("source is 0"));
+}
+
+#[test]
+fn errors_and_debug_forms_never_hold_the_content() {
+    let message = Message::new(7, "s3cret").source_context("{\"s3cret\": s3cret}");
+    assert!(!format!("{message:?}").contains("s3cret"));
+    assert!(!refusal(message).contains("s3cret"));
+}

@@ -1,0 +1,243 @@
+//! The only I/O: a request goes out once, and what came of it comes back.
+//!
+//! A [`Transport`] belongs to one process; the child of a fork makes one of its own and leaves its parent's alone.
+
+mod dns;
+mod proxy;
+mod socket;
+mod tls;
+mod wait;
+mod wire;
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ureq::http::{HeaderMap, Response, Uri, header, uri::Scheme};
+use ureq::{Agent, Body};
+
+pub(crate) use proxy::Proxy;
+pub(crate) use tls::Roots;
+pub(crate) use wait::{Bell, Stop, Waiter};
+
+use self::dns::Dns;
+use self::socket::Socket;
+use self::tls::{Session, Tls};
+use self::wire::{LARGEST_HEAD, Line, NoResolver, WireConnector};
+use crate::endpoint::Request;
+use crate::hooks::Level;
+use crate::verdict::{Answer, Failure, Fault};
+
+/// How much of an answer's body is kept, and how much is read so that the connection can be used again.
+const KEPT_BODY: usize = 64 * 1024;
+const READ_BODY: usize = 1024 * 1024;
+
+/// How long an idle connection is used again. Well below what servers grant, so that they seldom close first.
+const MAX_IDLE: Duration = Duration::from_secs(15);
+
+/// What the transport needs to know of its client.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub proxy: Option<Proxy>,
+    pub roots: Roots,
+    pub connect_timeout: Duration,
+    pub max_connections: usize,
+}
+
+/// Sends requests over connections that it keeps.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    net: Arc<Net>,
+    config: ureq::config::Config,
+    connect_timeout: Duration,
+    max_idle: usize,
+    /// Lanes that nobody uses, the most recently used one last.
+    idle: Mutex<Vec<Lane>>,
+}
+
+/// A connection, or the place for one, and the agent that speaks HTTP over it. One request at a time.
+#[derive(Debug)]
+struct Lane {
+    agent: Agent,
+    line: Arc<Line>,
+}
+
+impl Transport {
+    pub fn new(settings: &Settings, waiter: Waiter) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None) // ours, in `Net`
+            .user_agent("")
+            .accept("")
+            .accept_encoding("")
+            .max_response_header_size(LARGEST_HEAD)
+            .max_idle_connections(1)
+            .max_idle_connections_per_host(1)
+            .max_idle_age(MAX_IDLE)
+            .build();
+        Transport {
+            net: Arc::new(Net {
+                waiter,
+                dns: Dns::default(),
+                tls: Tls::new(settings.roots.clone()),
+                proxy: settings.proxy.clone(),
+            }),
+            config,
+            connect_timeout: settings.connect_timeout,
+            max_idle: settings.max_connections,
+            idle: Mutex::default(),
+        }
+    }
+
+    pub fn waiter(&self) -> &Waiter {
+        &self.net.waiter
+    }
+
+    /// Sends `request` once and waits for its answer.
+    pub fn exchange(&self, request: &Request, deadline: Instant) -> Result<Answer, Failure> {
+        let lane = self.lanes().pop().unwrap_or_else(|| self.new_lane());
+        let result = lane.exchange(request, deadline, self.connect_timeout, &self.net.waiter);
+        let mut idle = self.lanes();
+        if idle.len() < self.max_idle {
+            idle.push(lane);
+        }
+        result
+    }
+
+    fn lanes(&self) -> std::sync::MutexGuard<'_, Vec<Lane>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn new_lane(&self) -> Lane {
+        let line = Arc::new(Line::new());
+        let connector = WireConnector { net: self.net.clone(), line: line.clone() };
+        Lane { agent: Agent::with_parts(self.config.clone(), connector, NoResolver), line }
+    }
+}
+
+impl Lane {
+    fn exchange(
+        &self,
+        request: &Request,
+        deadline: Instant,
+        connect_timeout: Duration,
+        waiter: &Waiter,
+    ) -> Result<Answer, Failure> {
+        let hooks = waiter.hooks();
+        hooks.log(Level::Debug, || format!("POST {} ({} bytes)", request.uri.path(), request.body.len()));
+        self.line.begin(deadline, connect_timeout);
+        let mut post = ureq::http::Request::new(&request.body[..]);
+        *post.method_mut() = ureq::http::Method::POST;
+        *post.uri_mut() = request.uri.clone();
+        *post.headers_mut() = request.headers.clone();
+        match self.agent.run(post) {
+            Ok(response) => {
+                self.line.body_begins();
+                let answer = read_answer(response, self.line.request_complete());
+                hooks.log(Level::Debug, || {
+                    format!(
+                        "answered {} ({} bytes of {:?}, request id {:?})",
+                        answer.status,
+                        answer.body.len(),
+                        answer.content_type,
+                        answer.request_id
+                    )
+                });
+                Ok(answer)
+            }
+            Err(error) => {
+                let fault = self.line.take_fault().unwrap_or_else(|| fault_of(&error));
+                let failure = Failure { fault, request_complete: self.line.request_complete() };
+                hooks.log(Level::Debug, || format!("no answer: {failure:?}"));
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// What ureq itself finds wrong with an exchange.
+fn fault_of(error: &ureq::Error) -> Fault {
+    match error {
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Fault::Lost("the connection was closed before an answer came".into())
+        }
+        ureq::Error::Protocol(error) => Fault::Garbage(format!("what came is no HTTP/1.1 answer: {error}")),
+        ureq::Error::LargeResponseHeader(..) => {
+            Fault::Garbage(format!("the answer's head is larger than {LARGEST_HEAD} bytes"))
+        }
+        error => Fault::Internal(format!("{error:?}")),
+    }
+}
+
+fn read_answer(response: Response<Body>, request_complete: bool) -> Answer {
+    let (head, mut body) = response.into_parts();
+    let (kept, body_cut) = read_body(&mut body);
+    let text = |name| text_of(&head.headers, name);
+    Answer {
+        status: head.status.as_u16(),
+        location_host: text(header::LOCATION).and_then(|to| to.parse::<Uri>().ok()?.host().map(str::to_owned)),
+        content_type: text(header::CONTENT_TYPE).unwrap_or_default().to_owned(),
+        retry_after: text(header::RETRY_AFTER).map(str::to_owned),
+        request_id: text_of(&head.headers, "cf-ray").unwrap_or_default().chars().take(128).collect(),
+        cloudflare: text(header::SERVER).is_some_and(|server| server.eq_ignore_ascii_case("cloudflare")),
+        body: kept,
+        body_cut,
+        request_complete,
+    }
+}
+
+fn text_of(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Reads the body to its end, so that the connection can be used again, and keeps its start. The second tells whether it
+/// ended too early, by the peer's or by our doing.
+fn read_body(body: &mut Body) -> (Vec<u8>, bool) {
+    let mut kept = Vec::new();
+    let mut reader = body.as_reader();
+    let mut buffer = [0; 8 * 1024];
+    let mut read = 0;
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return (kept, false),
+            Ok(count) => {
+                read += count;
+                kept.extend_from_slice(&buffer[..count.min(KEPT_BODY - kept.len())]);
+                if read > READ_BODY {
+                    return (kept, true);
+                }
+            }
+            Err(_) => return (kept, true),
+        }
+    }
+}
+
+/// What the connections of a transport share.
+#[derive(Debug)]
+struct Net {
+    waiter: Waiter,
+    dns: Dns,
+    tls: Tls,
+    proxy: Option<Proxy>,
+}
+
+impl Net {
+    /// Connects to the host of `uri`, through the proxy where there is one, with TLS where it is https.
+    fn connect(&self, uri: &Uri, deadline: Instant) -> Result<(Socket, Option<Session>), Fault> {
+        let is_https = uri.scheme() == Some(&Scheme::HTTPS);
+        let host = uri.host().unwrap_or_default();
+        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        let (first_host, first_port) = self.proxy.as_ref().map_or((host, port), |proxy| (&proxy.host, proxy.port));
+
+        let addresses = self.dns.resolve(first_host, first_port, &self.waiter, deadline)?;
+        let socket =
+            Socket::connect(&addresses, &self.waiter, deadline).inspect_err(|_| self.dns.forget(first_host))?;
+        if let Some(proxy) = &self.proxy {
+            proxy.tunnel(host, port, &socket, &self.waiter, deadline)?;
+        }
+        let session = if is_https { Some(self.tls.connect(host, &socket, &self.waiter, deadline)?) } else { None };
+        Ok((socket, session))
+    }
+}

@@ -1,0 +1,390 @@
+//! The foot of ureq's chain: a connection of our own, where bytes are counted, held back for one write, and waited for.
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ureq::Error;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
+use zeroize::Zeroize;
+
+use super::Net;
+use super::socket::Socket;
+use super::tls::{Session, SessionError};
+use crate::ffi::sys::Interest;
+use crate::hooks::Level;
+use crate::verdict::Fault;
+
+/// The largest head of an answer, everything before it (1xx) included.
+pub(crate) const LARGEST_HEAD: usize = 64 * 1024;
+
+/// Room for a head and a usual body; a larger body goes out in pieces of it.
+const OUTPUT: usize = 16 * 1024;
+const INPUT: usize = 16 * 1024;
+/// With less than this free, what is held back goes out.
+const LEAST_ROOM: usize = 4 * 1024;
+
+/// What an attempt and its connection tell each other. A lane belongs to one thread at a time, so its lock is free.
+#[derive(Debug)]
+pub(crate) struct Line(Mutex<LineState>);
+
+#[derive(Debug)]
+struct LineState {
+    deadline: Instant,
+    connect_timeout: Duration,
+    stage: Stage,
+    request_complete: bool,
+    received: usize,
+    fault: Option<Fault>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was asked of the connection yet.
+    Idle,
+    /// The request is on its way.
+    Request,
+    /// The request is out; the head of the answer is awaited.
+    Head,
+    /// The head is there; the body is awaited.
+    Body,
+}
+
+impl Line {
+    pub fn new() -> Self {
+        Line(Mutex::new(LineState {
+            deadline: Instant::now(),
+            connect_timeout: Duration::ZERO,
+            stage: Stage::Idle,
+            request_complete: false,
+            received: 0,
+            fault: None,
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, LineState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins an attempt.
+    pub fn begin(&self, deadline: Instant, connect_timeout: Duration) {
+        *self.state() = LineState {
+            deadline,
+            connect_timeout,
+            stage: Stage::Idle,
+            request_complete: false,
+            received: 0,
+            fault: None,
+        };
+    }
+
+    /// The head of the answer came: what follows is its body.
+    pub fn body_begins(&self) {
+        self.state().stage = Stage::Body;
+    }
+
+    /// Whether the last byte of the request was handed to the kernel.
+    pub fn request_complete(&self) -> bool {
+        self.state().request_complete
+    }
+
+    /// Why the attempt failed, where the connection knows.
+    pub fn take_fault(&self) -> Option<Fault> {
+        self.state().fault.take()
+    }
+
+    /// Keeps the first fault for the attempt; ureq carries on its own error, which says less.
+    fn fail(&self, fault: Fault) -> Error {
+        self.state().fault.get_or_insert(fault);
+        Error::ConnectionFailed
+    }
+}
+
+/// Makes connections for the one lane that it belongs to.
+pub(crate) struct WireConnector {
+    pub net: Arc<Net>,
+    pub line: Arc<Line>,
+}
+
+impl Connector for WireConnector {
+    type Out = Wire;
+
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Wire>, Error> {
+        let (started, deadline) = {
+            let state = self.line.state();
+            let now = Instant::now();
+            (now, state.deadline.min(now + state.connect_timeout))
+        };
+        match self.net.connect(details.uri, deadline) {
+            Ok((socket, session)) => {
+                self.net.waiter.hooks().log(Level::Debug, || {
+                    let tls = if session.is_some() { " with TLS" } else { "" };
+                    format!(
+                        "connected to {}{tls} in {} us",
+                        details.uri.host().unwrap_or("?"),
+                        started.elapsed().as_micros()
+                    )
+                });
+                let (net, line) = (self.net.clone(), self.line.clone());
+                Ok(Some(Wire { socket, session, buffers: WireBuffers::default(), net, line, broken: false }))
+            }
+            // The connect timeout passed, but not the call's deadline: another attempt may follow.
+            Err(Fault::Deadline(what)) if deadline < self.line.state().deadline => {
+                let timeout = self.line.state().connect_timeout;
+                Err(self
+                    .line
+                    .fail(Fault::Connect(format!("no connection within {} ms: it passed {what}", timeout.as_millis()))))
+            }
+            Err(fault) => Err(self.line.fail(fault)),
+        }
+    }
+}
+
+impl fmt::Debug for WireConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WireConnector")
+    }
+}
+
+/// The connector looks up what it needs: nothing is to be done before every request.
+#[derive(Debug)]
+pub(crate) struct NoResolver;
+
+impl Resolver for NoResolver {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        Ok(self.empty())
+    }
+}
+
+/// One connection.
+pub(crate) struct Wire {
+    socket: Socket,
+    session: Option<Session>,
+    buffers: WireBuffers,
+    net: Arc<Net>,
+    line: Arc<Line>,
+    /// The connection took no more of the request: an answer may still come, but it is not to be used again.
+    broken: bool,
+}
+
+impl Wire {
+    fn log(&self, level: Level, text: impl FnOnce() -> String) {
+        self.net.waiter.hooks().log(level, text);
+    }
+
+    /// Waits on the connection for the rest of the call's time.
+    fn wait(&self, interest: Interest, what: &'static str) -> Result<(), Error> {
+        let deadline = self.line.state().deadline;
+        match self.net.waiter.until_ready(&[interest], deadline) {
+            Ok(_) => Ok(()),
+            Err(stop) => Err(self.line.fail(stop.into_fault(what))),
+        }
+    }
+
+    /// Writes what is held back. A peer that wants no more of it is no error here: its answer may be there to read.
+    fn flush(&mut self) -> Result<(), Error> {
+        let held = mem::take(&mut self.buffers.held);
+        let mut taken = 0;
+        while !self.broken {
+            let rest = &self.buffers.output[taken..held];
+            let wrote = match &mut self.session {
+                None if rest.is_empty() => break,
+                None => self.socket.write(rest).map(|count| taken += count),
+                Some(session) if rest.is_empty() && !session.wants_write() => break,
+                Some(session) => session.push(rest).and_then(|count| {
+                    taken += count;
+                    session.flush(&self.socket)
+                }),
+            };
+            match wrote {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_to_write()?,
+                Err(error) => {
+                    self.log(Level::Debug, || format!("the connection took no more of the request: {error}"));
+                    self.broken = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn wait_to_write(&mut self) -> Result<(), Error> {
+        let what = "while the request was sent";
+        if self.session.is_some() {
+            return self.wait(Interest::write(&self.socket), what);
+        }
+        self.wait(Interest::read_or_write(&self.socket), what)?;
+        // An answer before the end of the request: the peer has decided, and may never read the rest. (With TLS, what
+        // comes may be the protocol's own; there the peer's close is what tells.)
+        if !self.socket.is_quiet() {
+            self.broken = true;
+        }
+        Ok(())
+    }
+
+    /// Waits for bytes and takes in what has come; 0 at the end of the connection.
+    fn receive(&mut self) -> Result<usize, Error> {
+        let what = "before the answer was complete";
+        let lost = |error: &dyn fmt::Display| Fault::Lost(format!("the connection broke {what}: {error}"));
+        loop {
+            if let Some(session) = &mut self.session {
+                match session.pull(self.buffers.free()) {
+                    Ok(count) => return Ok(count),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(self.line.fail(lost(&error))),
+                }
+            }
+            self.wait(Interest::read(&self.socket), what)?;
+            let got = match &mut self.session {
+                None => self.socket.read(self.buffers.free()).map(Some),
+                Some(session) => match session.fill(&self.socket) {
+                    Ok(_) => session.flush(&self.socket).map(|()| None), // what the protocol answers by itself
+                    Err(SessionError::Io(error)) => Err(error),
+                    Err(SessionError::End) => Ok(Some(0)),
+                    Err(SessionError::Tls(error)) => {
+                        return Err(self.line.fail(Fault::Garbage(format!("what came is no TLS: {error}"))));
+                    }
+                },
+            };
+            match got {
+                Ok(Some(count)) => return Ok(count),
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(self.line.fail(lost(&error))),
+            }
+        }
+    }
+}
+
+impl Transport for Wire {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    /// Holds `amount` more bytes back: head and body go out in one write, and one TLS record, once input is awaited.
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
+        self.line.state().stage = Stage::Request;
+        self.buffers.held += amount;
+        if self.buffers.output.len() - self.buffers.held < LEAST_ROOM { self.flush() } else { Ok(()) }
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
+        let request_ends = self.line.state().stage == Stage::Request;
+        if request_ends {
+            self.flush()?;
+            let mut state = self.line.state();
+            state.stage = Stage::Head;
+            state.request_complete = !self.broken;
+        }
+        let count = self.receive()?;
+        self.buffers.input_appended(count);
+        let mut state = self.line.state();
+        state.received += count;
+        if state.stage == Stage::Head && state.received > LARGEST_HEAD + INPUT {
+            state.fault = Some(Fault::Garbage(format!("the answer's head is larger than {LARGEST_HEAD} bytes")));
+            return Err(Error::ConnectionFailed);
+        }
+        Ok(count > 0)
+    }
+
+    /// Looked at before a request: has the peer closed, or said what nobody asked for? After an answer there is no need.
+    fn is_open(&mut self) -> bool {
+        if self.broken || !self.buffers.input().is_empty() {
+            return false;
+        }
+        if self.line.state().stage != Stage::Idle {
+            return true;
+        }
+        match &mut self.session {
+            None => self.socket.is_quiet(),
+            Some(session) => session.is_quiet(&self.socket),
+        }
+    }
+
+    fn is_tls(&self) -> bool {
+        self.session.is_some()
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").field("socket", &self.socket).field("tls", &self.is_tls()).finish_non_exhaustive()
+    }
+}
+
+/// The bytes on their way out (never moved: what is held back grows where it stands) and those that came in.
+#[derive(Default)]
+struct WireBuffers {
+    output: Vec<u8>,
+    held: usize,
+    input: Vec<u8>,
+    consumed: usize,
+    filled: usize,
+    progress: bool,
+}
+
+impl WireBuffers {
+    /// Room to read into, 1 byte at the least.
+    fn free(&mut self) -> &mut [u8] {
+        if self.consumed == self.filled {
+            (self.consumed, self.filled) = (0, 0);
+        }
+        if self.input.len() - self.filled < INPUT / 4 {
+            self.input.copy_within(self.consumed..self.filled, 0);
+            self.filled -= self.consumed;
+            self.consumed = 0;
+            if self.input.len() - self.filled < INPUT / 4 {
+                self.input.resize(self.input.len() + INPUT, 0);
+            }
+        }
+        &mut self.input[self.filled..]
+    }
+}
+
+impl Buffers for WireBuffers {
+    fn output(&mut self) -> &mut [u8] {
+        if self.output.is_empty() {
+            self.output.resize(OUTPUT, 0);
+        }
+        &mut self.output[self.held..]
+    }
+
+    fn input(&self) -> &[u8] {
+        &self.input[self.consumed..self.filled]
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        self.free()
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.filled += amount;
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.progress = amount > 0;
+        self.consumed += amount;
+    }
+
+    /// The first is scratch room for bodies that are transformed on their way, which ours are not.
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        self.output();
+        (&mut [], &mut self.output[self.held..])
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.consumed < self.filled && self.progress
+    }
+}
+
+impl Drop for WireBuffers {
+    /// The key went through here.
+    fn drop(&mut self) {
+        self.output.zeroize();
+    }
+}
