@@ -1,0 +1,132 @@
+//! Faults to order: what they are, which of them wait, and how each is played on a connection.
+
+mod catalogue;
+mod order;
+mod parameters;
+mod play;
+mod queue;
+
+pub use catalogue::{Kind, Parameter, Wanted};
+pub use order::Refusal;
+pub(crate) use queue::Faults;
+
+/// The kinds of faults that can be ordered, with their parameters.
+pub fn catalogue() -> &'static [Kind] {
+    catalogue::KINDS
+}
+
+/// A fault, ready to be played.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Fault {
+    Status {
+        status: u16,
+        headers: Vec<(String, Option<String>)>,
+        body: Option<String>,
+        store: bool,
+    },
+    Delay {
+        ms: u64,
+        store_after: bool,
+    },
+    Drip {
+        bytes: usize,
+        ms: u64,
+    },
+    Hang {
+        at_accept: bool,
+        store: bool,
+    },
+    /// `reset` ends the connection with RST instead of FIN.
+    Cut {
+        place: Place,
+        store: bool,
+        reset: bool,
+    },
+    Garbage {
+        bytes: Vec<u8>,
+        store: bool,
+    },
+    EndlessHead {
+        ms: u64,
+        store: bool,
+    },
+    EndlessBody {
+        ms: u64,
+        store: bool,
+    },
+    /// `count` 0 never ends; else the normal answer follows.
+    Endless1xx {
+        status: u16,
+        count: u64,
+        ms: u64,
+        store: bool,
+    },
+    EarlyAnswer {
+        status: u16,
+    },
+    ExtraAnswer {
+        status: u16,
+        ms: u64,
+    },
+    CloseKept {
+        on_next: bool,
+    },
+    Chunked {
+        bad: bool,
+    },
+    Redirect {
+        status: u16,
+        location: String,
+        store: bool,
+    },
+    StoreThenFail {
+        status: u16,
+    },
+    Html {
+        status: u16,
+        title: String,
+        store: bool,
+    },
+    SlowRead {
+        ms: u64,
+    },
+    /// `ms` 0 stalls until the client goes away.
+    StallWrite {
+        bytes: usize,
+        ms: u64,
+    },
+    HandshakeHang,
+    HandshakeClose,
+}
+
+/// Where a connection is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// As soon as the connection is there, before anything is read.
+    Accept,
+    /// After the head of the request was read, before its body.
+    RequestHead,
+    /// After the whole request was read, before the answer's first byte.
+    BeforeStatus,
+    InStatus,
+    InHead,
+    InBody,
+}
+
+impl Fault {
+    /// Whether it befalls a connection before any request is read.
+    pub fn is_at_accept(&self) -> bool {
+        matches!(
+            self,
+            Fault::Cut { place: Place::Accept, .. }
+                | Fault::Hang { at_accept: true, .. }
+                | Fault::HandshakeHang
+                | Fault::HandshakeClose
+        )
+    }
+
+    /// Whether it befalls TLS connections alone.
+    pub fn is_of_the_handshake(&self) -> bool {
+        matches!(self, Fault::HandshakeHang | Fault::HandshakeClose)
+    }
+}

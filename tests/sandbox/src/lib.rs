@@ -1,0 +1,75 @@
+//! A UserEngage that runs on this machine.
+//!
+//! It answers the API's one call as the service does, shows every message on a page, keeps a journal of what came, and
+//! fails on order. Start the binary `ue-sandbox`, or a [`Sandbox`] within a Rust test:
+//!
+//! ```
+//! use ue_sandbox::{Options, Sandbox};
+//!
+//! let sandbox = Sandbox::start(Options::default())?;
+//! println!("send to {}", sandbox.base_url());
+//! assert_eq!(sandbox.journal().stats().requests, 0);
+//! # Ok::<(), ue_sandbox::StartError>(())
+//! ```
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod answer;
+mod api;
+mod body;
+mod connection;
+mod conversation;
+mod data;
+mod exchange;
+pub mod fault;
+mod guard;
+mod head;
+mod journal;
+mod options;
+mod own;
+mod pages;
+mod preview;
+mod python_json;
+mod rest;
+mod sandbox;
+mod server;
+mod service;
+mod throttle;
+mod tls;
+mod validate;
+mod wire;
+
+pub use conversation::{Conversation, Message};
+pub use exchange::Exchange;
+pub use journal::{Journal, Span, Stats};
+pub use options::{API_KEY, Options};
+pub use sandbox::{Sandbox, StartError};
+pub use tls::TlsVersion;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+/// What all connections of a sandbox share.
+pub(crate) struct Shared {
+    pub api: api::Api,
+    pub journal: Journal,
+    pub faults: fault::Faults,
+    /// Connections accepted so far.
+    pub connections: AtomicU64,
+    /// Tells one run of the sandbox from another, for a page that stays open over both.
+    pub run: u64,
+    /// What `--json` prints, for the page.
+    pub announcement: std::sync::OnceLock<serde_json::Value>,
+}
+
+/// Locks; what another thread left behind in a panic is still good to read.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A time as RFC 3339 has it, to the millisecond.
+pub(crate) fn timestamp(at: SystemTime) -> String {
+    humantime::format_rfc3339_millis(at).to_string()
+}

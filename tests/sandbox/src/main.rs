@@ -1,0 +1,76 @@
+//! The command `ue-sandbox`.
+
+#![forbid(unsafe_code)]
+
+use clap::Parser;
+use std::io::{Read, Write};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use ue_sandbox::{Options, Sandbox};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let (json, until_stdin_closes) = (options.json, options.until_stdin_closes);
+    let sandbox = match Sandbox::start(options) {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            eprintln!("ue-sandbox: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let text = if json { sandbox.announcement().to_string() } else { greeting(&sandbox) };
+    // Nobody reads it: no reason to end.
+    let _ = writeln!(std::io::stdout(), "{text}").and_then(|()| std::io::stdout().flush());
+    let end = wait_for_the_end(until_stdin_closes);
+    match sandbox.run_until(end) {
+        Some(Err(error)) => {
+            eprintln!("ue-sandbox: signals cannot be caught: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Waits for SIGINT, SIGTERM or, if told so, the end of standard input.
+async fn wait_for_the_end(until_stdin_closes: bool) -> std::io::Result<()> {
+    let (closed, stdin) = tokio::sync::oneshot::channel();
+    if until_stdin_closes {
+        // A thread, because a read from a terminal or a file cannot be waited for otherwise.
+        std::thread::spawn(move || {
+            let mut sink = [0; 1024];
+            while matches!(std::io::stdin().read(&mut sink), Ok(1..)) {}
+            let _ = closed.send(());
+        });
+    } else {
+        std::mem::forget(closed);
+    }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = stdin => {}
+    }
+    Ok(())
+}
+
+/// What a person wants to know first.
+fn greeting(sandbox: &Sandbox) -> String {
+    let (url, base_url, key) = (sandbox.url(), sandbox.base_url(), sandbox.api_key());
+    let mut text =
+        format!("A UserEngage on this machine.\n\n  Inbox     {url}\n  Base URL  {base_url}\n  API key   {key}\n");
+    if let (Some(base_url), Some(file)) = (sandbox.tls_base_url(), sandbox.ca_file()) {
+        text += &format!("  TLS       {base_url}\n  CA        {}\n", file.display());
+    }
+    if let Some(bad) = sandbox.announcement()["bad_tls"].as_object() {
+        for (flaw, url) in bad {
+            text += &format!("  Bad TLS   {} ({})\n", url.as_str().unwrap_or_default(), flaw.replace('_', " "));
+        }
+    }
+    text += &format!(
+        "\nTry it:\n  curl -i -H 'Authorization: Token {key}' -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"content\": \"Hi <b>user</b>, enjoy our product!\"}}' {base_url}users/42/conversations/\n\n\
+         It ends with Ctrl-C."
+    );
+    text
+}
