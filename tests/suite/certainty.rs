@@ -1,0 +1,302 @@
+//! The table of certainty: for every row, in both policies, what the library says is compared with what arrived.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use userengage::Delivery::{self, Delivered, NotDelivered, Unknown};
+use userengage::Status::{
+    self, BadReply, ConnectionLost, NotFound, Ok, RateLimited, Rejected, ServerError, Timeout, Unauthorized,
+};
+use userengage::{Client, Policy};
+
+use super::support::*;
+
+/// What one fault, and then a sound service, must come to.
+struct Row {
+    fault: Value,
+    /// At most once: the status, the certainty, the requests made.
+    at_most_once: (Status, Delivery, u32),
+    at_least_once: (Status, Delivery, u32),
+}
+
+fn row(fault: Value, at_most_once: (Status, Delivery, u32), at_least_once: (Status, Delivery, u32)) -> Row {
+    Row { fault, at_most_once, at_least_once }
+}
+
+/// Decided at once, under both policies.
+fn decided(fault: Value, status: Status, delivery: Delivery) -> Row {
+    row(fault, (status, delivery, 1), (status, delivery, 1))
+}
+
+/// Sent again, under both policies, with success.
+fn repeated(fault: Value) -> Row {
+    row(fault, (Ok, Delivered, 2), (Ok, Delivered, 2))
+}
+
+/// Unknown: the policies part.
+fn parting(fault: Value, status: Status) -> Row {
+    row(fault, (status, Unknown, 1), (Ok, Delivered, 2))
+}
+
+fn status(status: u16) -> Value {
+    json!({"fault": "status", "status": status})
+}
+
+fn check(rows: &[Row]) {
+    for (policy, at_least_once) in [(Policy::AtMostOnce, false), (Policy::AtLeastOnce, true)] {
+        let client = client_with(|options| {
+            options.policy = policy;
+            options.timeout = Duration::from_secs(20);
+        });
+        for row in rows {
+            check_row(&client, row, at_least_once);
+        }
+    }
+}
+
+fn check_row(client: &Client, row: &Row, at_least_once: bool) {
+    let user = User::new();
+    user.order([row.fault.clone()]);
+    let outcome = outcome(client.send_conversation(&user.message()));
+    let expected = if at_least_once { row.at_least_once } else { row.at_most_once };
+    let context = format!("{} at {} once", row.fault, if at_least_once { "least" } else { "most" });
+    assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), expected, "{context}: {outcome:?}");
+    assert_honest(&outcome, user.shown(), &context);
+    if !at_least_once {
+        assert!(user.shown() <= 1, "{context}: shown twice");
+    }
+    assert!(user.requests().len() <= outcome.attempts() as usize, "{context}: more requests than attempts");
+    let was_unknown = row.at_most_once.1 == Unknown;
+    assert_eq!(outcome.may_be_duplicate(), was_unknown && outcome.delivery() == Delivered, "{context}");
+}
+
+#[test]
+fn answers_that_refuse() {
+    let mut rows = vec![
+        decided(status(401), Unauthorized, NotDelivered),
+        decided(status(403), Unauthorized, NotDelivered),
+        decided(status(404), NotFound, NotDelivered),
+    ];
+    rows.extend(
+        [400, 402, 405, 406, 409, 410, 413, 415, 418, 422, 451]
+            .map(|code| decided(status(code), Rejected, NotDelivered)),
+    );
+    check(&rows);
+}
+
+#[test]
+fn answers_that_ask_to_come_again() {
+    check(&[
+        repeated(status(408)),
+        repeated(status(425)),
+        repeated(json!({"fault": "status", "status": 429, "headers": {"Retry-After": "0"}})),
+        repeated(json!({"fault": "status", "status": 503, "headers": {"Retry-After": "0"}})),
+    ]);
+}
+
+#[test]
+fn answers_of_a_server_that_failed() {
+    let mut rows = Vec::new();
+    for code in [500, 502, 503, 504, 520, 522, 524, 527] {
+        rows.push(parting(status(code), ServerError));
+        rows.push(parting(json!({"fault": "status", "status": code, "store": true}), ServerError));
+    }
+    for code in [501, 505, 511, 599] {
+        rows.push(decided(status(code), ServerError, Unknown));
+    }
+    rows.push(parting(json!({"fault": "store-then-fail"}), ServerError));
+    check(&rows);
+}
+
+#[test]
+fn answers_of_cloudflare_about_its_origin() {
+    let mut rows =
+        vec![decided(status(525), ServerError, NotDelivered), decided(status(526), ServerError, NotDelivered)];
+    for code in [521, 523, 530] {
+        rows.push(repeated(status(code)));
+        rows.push(parting(json!({"fault": "status", "status": code, "headers": {"Server": "nginx"}}), ServerError));
+    }
+    check(&rows);
+}
+
+#[test]
+fn redirects_are_never_followed() {
+    let trap = User::new();
+    let location = format!("{}users/{}/conversations/", sandbox().base_url(), trap.0);
+    let to = |code: u16| json!({"fault": "redirect", "status": code, "location": location});
+    check(&[
+        decided(to(301), BadReply, NotDelivered),
+        decided(to(302), BadReply, NotDelivered),
+        decided(to(303), BadReply, Unknown),
+        decided(to(307), BadReply, NotDelivered),
+        decided(to(308), BadReply, NotDelivered),
+        decided(status(304), BadReply, NotDelivered),
+    ]);
+    assert_eq!(trap.requests().len(), 0, "the target saw a request");
+}
+
+#[test]
+fn a_2xx_is_believed_when_it_is_the_services_own() {
+    let with = |code: u16, content_type: &str, body: &str| json!({"fault": "status", "status": code, "store": true, "headers": {"Content-Type": content_type}, "body": body});
+    check(&[
+        decided(with(200, "application/json", "{}"), Ok, Delivered),
+        decided(with(201, "application/json", ""), Ok, Delivered),
+        decided(with(202, "application/json", "{\"cut of"), Ok, Delivered),
+        decided(json!({"fault": "status", "status": 204, "store": true, "body": ""}), Ok, Delivered),
+        decided(with(200, "text/html", "<html>Log in to the network</html>"), BadReply, Unknown),
+        decided(with(200, "text/plain", "welcome"), BadReply, Unknown),
+        decided(json!({"fault": "html", "status": 200, "title": "Portal"}), BadReply, Unknown),
+    ]);
+}
+
+#[test]
+fn a_whole_request_without_an_answer_is_unknown() {
+    let mut rows = Vec::new();
+    for fault in ["close", "reset"] {
+        for store in [false, true] {
+            rows.push(parting(json!({"fault": fault, "where": "before-status", "store": store}), ConnectionLost));
+        }
+        rows.push(parting(json!({"fault": fault, "where": "in-status"}), ConnectionLost));
+        rows.push(parting(json!({"fault": fault, "where": "in-head"}), ConnectionLost));
+    }
+    check(&rows);
+}
+
+#[test]
+fn a_2xx_whose_body_is_cut_is_delivered() {
+    check(&[
+        decided(json!({"fault": "close", "where": "in-body"}), Ok, Delivered),
+        decided(json!({"fault": "reset", "where": "in-body"}), Ok, Delivered),
+    ]);
+}
+
+#[test]
+fn junk_for_an_answer_is_unknown() {
+    check(&[
+        parting(json!({"fault": "garbage"}), BadReply),
+        parting(json!({"fault": "garbage", "form": "http09"}), BadReply),
+        decided(status(101), BadReply, Unknown),
+        decided(status(600), BadReply, Unknown),
+        decided(status(999), BadReply, Unknown),
+    ]);
+}
+
+#[test]
+fn a_server_that_never_answers_is_a_timeout_and_unknown() {
+    for (policy, store) in [(Policy::AtMostOnce, false), (Policy::AtMostOnce, true), (Policy::AtLeastOnce, true)] {
+        let user = User::new();
+        user.order([json!({"fault": "hang", "store": store})]);
+        let client = client_with(|options| {
+            options.policy = policy;
+            options.timeout = Duration::from_millis(300);
+        });
+        let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
+        assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), (Timeout, Unknown, 1));
+        assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(800), "{took:?}");
+    }
+}
+
+#[test]
+fn an_answer_before_the_end_of_the_request_is_heard() {
+    let content = "x".repeat(8 * 1024 * 1024);
+    for (code, status) in [(413, Rejected), (401, Unauthorized)] {
+        let user = User::new();
+        user.order([json!({"fault": "early-answer", "status": code})]);
+        let outcome = outcome(
+            client(Policy::AtMostOnce).send_conversation(&userengage::Message::new(user.0.as_str(), &*content)),
+        );
+        assert_eq!((outcome.status(), outcome.delivery()), (status, NotDelivered), "{outcome:?}");
+    }
+}
+
+#[test]
+fn cut_off_before_the_last_byte_is_not_delivered_and_sent_again() {
+    // Larger than what the kernel takes without a reader, so that the request cannot have gone out whole.
+    let content = "x".repeat(16 * 1024 * 1024);
+    for fault in ["close", "reset"] {
+        let user = User::new();
+        user.order([json!({"fault": fault, "where": "request-head"})]);
+        let message = userengage::Message::new(user.0.as_str(), &*content);
+        let outcome = outcome(client_with(|options| options.max_attempts = 1).send_conversation(&message));
+        assert_eq!((outcome.status(), outcome.delivery()), (ConnectionLost, NotDelivered), "{fault}: {outcome:?}");
+        assert_eq!(user.shown(), 0);
+    }
+}
+
+#[test]
+fn a_refused_connection_is_not_delivered_and_tried_again() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let mut options = options_for(sandbox());
+    options.base_url = base_url;
+    options.max_attempts = 2;
+    let client = Client::new(sandbox().api_key(), options).unwrap();
+    let outcome = outcome(client.send_conversation(&User::new().message()));
+    assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), (Status::Connect, NotDelivered, 2));
+}
+
+#[test]
+fn closed_at_accept_is_unknown_once_the_request_went_out_whole() {
+    for fault in ["close", "reset"] {
+        let sandbox = own_sandbox(|_| ());
+        sandbox.order(&json!({"fault": fault, "where": "accept"})).unwrap();
+        let client = Client::new(sandbox.api_key(), options_for(&sandbox)).unwrap();
+        let user = User::new();
+        let outcome = outcome(client.send_conversation(&user.message()));
+        let shown = user.requests_in(&sandbox).iter().filter(|request| request.stored).count();
+        assert_honest(&outcome, shown, fault);
+        assert!(matches!(outcome.status(), ConnectionLost | Ok), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_kept_connection_that_died_is_noticed_before_use() {
+    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    user.order([json!({"fault": "close-kept"})]);
+    let first = outcome(client.send_conversation(&user.message()));
+    assert_eq!(first.status(), Ok);
+    // The close comes right after the answer: until it is here, the connection is as good as any.
+    until(|| {
+        let outcome = outcome(client.send_conversation(&user.message()));
+        assert_honest(&outcome, 1, "a request as the connection closes");
+        let requests = user.requests();
+        requests.last().map(|last| last.connection) != Some(requests[0].connection)
+    });
+}
+
+#[test]
+fn a_kept_connection_that_dies_under_the_request_is_unknown_never_a_silent_second_request() {
+    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    user.order([json!({"fault": "close-kept", "when": "on-next"})]);
+    assert_eq!(outcome(client.send_conversation(&user.message())).status(), Ok);
+    let second = outcome(client.send_conversation(&user.message()));
+    assert_eq!((second.status(), second.delivery(), second.attempts()), (ConnectionLost, Unknown, 1));
+    assert_eq!(user.requests().len(), 1);
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_is_never_taken_for_the_next_one() {
+    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    user.order([json!({"fault": "extra-answer"}), json!({"fault": "status", "status": 404})]);
+    assert_eq!(outcome(client.send_conversation(&user.message())).status(), Ok);
+    assert_eq!(outcome(client.send_conversation(&user.message())).status(), NotFound);
+}
+
+#[test]
+fn unknown_sticks_through_a_later_refusal() {
+    let (user, client) = (User::new(), client(Policy::AtLeastOnce));
+    user.order([json!({"fault": "close", "store": true}), status(404)]);
+    let outcome = outcome(client.send_conversation(&user.message()));
+    assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), (NotFound, Unknown, 2));
+}
+
+#[test]
+fn a_rate_limit_that_lasts_past_the_deadline_is_told_at_once() {
+    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    user.order([json!({"fault": "status", "status": 429, "headers": {"Retry-After": "60"}})]);
+    let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
+    assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), (RateLimited, NotDelivered, 1));
+    assert_eq!(outcome.retry_after(), Some(Duration::from_secs(60)));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}

@@ -1,0 +1,54 @@
+//! Closing a client from another thread.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+use userengage::{Delivery, Policy, Status};
+
+use super::support::*;
+
+#[test]
+fn close_ends_the_calls_under_way_promptly() {
+    let client = client(Policy::AtMostOnce);
+    let users: Vec<_> = (0..4).map(|_| User::new()).collect();
+    for user in &users {
+        user.order([json!({"fault": "hang"})]);
+    }
+    thread::scope(|threads| {
+        let calls: Vec<_> =
+            users.iter().map(|user| threads.spawn(|| outcome(client.send_conversation(&user.message())))).collect();
+        until(|| users.iter().all(|user| user.requests().len() == 1));
+        let ((), took) = timed(|| {
+            client.close();
+            for call in calls {
+                let outcome = call.join().unwrap();
+                assert_eq!((outcome.status(), outcome.delivery()), (Status::Closed, Delivery::Unknown));
+            }
+        });
+        assert!(took < Duration::from_millis(300), "{took:?}");
+    });
+}
+
+#[test]
+fn close_ends_a_pause_between_attempts() {
+    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    user.order([json!({"fault": "status", "status": 503, "headers": {"Retry-After": "20"}})]);
+    thread::scope(|threads| {
+        let call = threads.spawn(|| outcome(client.send_conversation(&user.message())));
+        until(|| user.requests().len() == 1);
+        client.close();
+        let outcome = call.join().unwrap();
+        assert_eq!(outcome.status(), Status::Closed);
+    });
+}
+
+#[test]
+fn after_close_nothing_is_sent() {
+    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    client.close();
+    client.close();
+    let outcome = outcome(client.send_conversation(&user.message()));
+    assert_eq!((outcome.status(), outcome.delivery()), (Status::Closed, Delivery::NotDelivered));
+    assert_eq!(user.requests().len(), 0);
+}

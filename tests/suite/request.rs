@@ -1,0 +1,92 @@
+//! The request on the wire is the specification's.
+
+use serde_json::json;
+use userengage::{ApiVersion, Message, Policy, Source};
+
+use super::support::*;
+
+#[test]
+fn the_request_is_the_specifications() {
+    let user = User::new();
+    let context = r#"{"name": "This is source_context used in API", "id": 123}"#;
+    let message = user.message().user(926).source(Source::EMAIL).source_context(context);
+    let outcome = client(Policy::AtMostOnce).send_conversation(&message).unwrap();
+    assert_eq!((outcome.http_status(), outcome.attempts()), (Some(201), 1));
+    assert!(outcome.request_id().ends_with("-SBX"));
+
+    let requests = user.requests();
+    let [request] = &requests[..] else { panic!("one request, not {}", requests.len()) };
+    assert_eq!(request.method(), "POST");
+    assert_eq!(request.path(), format!("/api/public/users/{}/conversations/", user.0));
+    assert_eq!(
+        std::str::from_utf8(request.body()).unwrap(),
+        format!(
+            r#"{{"content":"Hi <b>user</b>, enjoy our product!","user":926,"source":2,"source_context":{context}}}"#
+        )
+    );
+    let headers = request.headers();
+    let header = |name: &str| {
+        let mut values =
+            headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+        let value = values.next();
+        assert_eq!(values.next(), None, "{name} stands once");
+        value
+    };
+    assert!(header("authorization").unwrap().starts_with("Token "));
+    assert_eq!(header("content-type"), Some("application/json"));
+    assert_eq!(header("accept"), Some("*/*"));
+    assert_eq!(header("content-length").unwrap().parse(), Ok(request.body().len()));
+    for absent in ["transfer-encoding", "expect", "cookie", "accept-encoding"] {
+        assert_eq!(header(absent), None, "{absent}");
+    }
+}
+
+#[test]
+fn integers_and_strings_of_any_kind_reach_the_customer_they_name() {
+    let client = client(Policy::AtMostOnce);
+    assert!(client.send_conversation(&Message::new(999_999, "Hi")).is_ok());
+    for id in ["a/b", "ä ö?#%", "..%2f", "<&>\"'", "-", "%00"] {
+        client.send_conversation(&Message::new(id, "Hi")).unwrap();
+        assert_eq!(User(id.into()).shown(), 1, "{id}");
+    }
+}
+
+#[test]
+fn version_2_gives_the_conversations_id() {
+    let user = User::new();
+    let outcome =
+        client_with(|options| options.api_version = ApiVersion::V2).send_conversation(&user.message()).unwrap();
+    let stored = user.requests()[0].conversation_id.map(|id| id as i64);
+    assert!(stored.is_some());
+    assert_eq!(outcome.conversation_id(), stored);
+    assert_eq!(client(Policy::AtMostOnce).send_conversation(&user.message()).unwrap().conversation_id(), None);
+}
+
+#[test]
+fn a_kept_connection_is_used_again_also_after_a_refusal() {
+    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    user.order([json!({"fault": "status", "status": 404})]);
+    for _ in 0..3 {
+        let _ = client.send_conversation(&user.message());
+    }
+    let requests = user.requests();
+    assert_eq!(requests.len(), 3);
+    assert!(requests.iter().all(|request| request.connection == requests[0].connection));
+}
+
+#[test]
+fn a_large_message_arrives_whole() {
+    let user = User::new();
+    let content = "<p>żółć 👋</p>".repeat(100_000);
+    client(Policy::AtMostOnce).send_conversation(&Message::new(user.0.as_str(), content.as_str())).unwrap();
+    let requests = user.requests();
+    let body: serde_json::Value = serde_json::from_slice(requests[0].body()).unwrap();
+    assert!(body["content"] == content);
+}
+
+#[test]
+fn what_is_refused_is_never_sent() {
+    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    let error = client.send_conversation(&user.message().source_context("7")).unwrap_err();
+    assert_eq!((error.attempts(), user.requests().len()), (0, 0));
+}
