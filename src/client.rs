@@ -311,6 +311,9 @@ impl Own {
     /// Waits until the limiter lets the next request go.
     fn wait_for_slot(&self, deadline: Instant) -> Result<(), Held> {
         loop {
+            if self.bell().has_rung() {
+                return Err(Held::Stopped(Stop::Closed));
+            }
             let now = Instant::now();
             let slot = self.limiter.reserve(now, deadline).map_err(Held::TooLong)?;
             if slot <= now {

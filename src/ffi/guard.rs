@@ -1,8 +1,11 @@
-//! No panic crosses into C, and none writes to the host's standard error.
+//! No panic crosses into C, and none writes to the host's standard error. A thread that is cancelled ends after its call:
+//! to be unwound by the C library within it would end the process.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::sys;
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
@@ -12,7 +15,7 @@ thread_local! {
 pub(crate) fn guard<T>(body: impl FnOnce() -> T) -> Option<T> {
     keep_quiet();
     let before = GUARDED.replace(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(body)).ok();
+    let result = sys::uncancelled(|| panic::catch_unwind(AssertUnwindSafe(body)).ok());
     GUARDED.set(before);
     result
 }

@@ -144,6 +144,21 @@ fn sockaddr(address: &SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
     (storage, length as libc::socklen_t)
 }
 
+/// Runs `call` with `pthread_cancel` held back until it has ended. No system call.
+pub(crate) fn uncancelled<T>(call: impl FnOnce() -> T) -> T {
+    unsafe extern "C" {
+        fn pthread_setcancelstate(state: libc::c_int, before: *mut libc::c_int) -> libc::c_int;
+    }
+    const DISABLE: libc::c_int = if cfg!(target_vendor = "apple") { 0 } else { 1 };
+    let mut before = 0;
+    // SAFETY: the pointer is valid for the call; the state is this thread's own.
+    unsafe { pthread_setcancelstate(DISABLE, &mut before) };
+    let result = call();
+    // SAFETY: as above, with the state that was found.
+    unsafe { pthread_setcancelstate(before, &mut 0) };
+    result
+}
+
 /// Runs `start`, which starts a thread, so that the thread gets no signal: they are for the host's own threads.
 pub(crate) fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     // SAFETY: all zero is a valid sigset_t, and the pointers are valid for the calls.

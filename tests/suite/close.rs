@@ -45,10 +45,15 @@ fn close_ends_a_pause_between_attempts() {
 
 #[test]
 fn after_close_nothing_is_sent() {
-    let (user, client) = (User::new(), client(Policy::AtMostOnce));
-    client.close();
-    client.close();
-    let outcome = outcome(client.send_conversation(&user.message()));
-    assert_eq!((outcome.status(), outcome.delivery()), (Status::Closed, Delivery::NotDelivered));
-    assert_eq!(user.requests().len(), 0);
+    // With a kept connection and without one.
+    for sends in [0, 1] {
+        let (user, client) = (User::new(), client(Policy::AtMostOnce));
+        (0..sends).for_each(|_| drop(client.send_conversation(&user.message()).unwrap()));
+        client.close();
+        client.close();
+        let outcome = outcome(client.send_conversation(&user.message()));
+        let got = (outcome.status(), outcome.delivery(), outcome.attempts());
+        assert_eq!(got, (Status::Closed, Delivery::NotDelivered, 0));
+        assert_eq!(user.requests().len(), sends);
+    }
 }
