@@ -46,7 +46,10 @@ mod header {
     /// The version stands in Cargo.toml alone.
     fn for_c(mut config: Config) -> Config {
         let version = env::var("CARGO_PKG_VERSION").expect("cargo sets it");
-        let with_version = config.after_includes.unwrap_or_default() + &format!("\n#define UE_VERSION \"{version}\"");
+        let with_version = config.after_includes.unwrap_or_default()
+            + &format!(
+                "\n/// The version of this header. ue_version() gives that of the library.\n#define UE_VERSION \"{version}\""
+            );
         config.after_includes = Some(with_version);
         config
     }

@@ -4,7 +4,8 @@
  *
  * Threads   Any function may be called from any thread; a ue_client may be shared. Freeing must be the last use.
  * Fork      A client inherited through fork() works in the child, on connections of its own.
- * Process   Installs no signal handler, raises no SIGPIPE, registers nothing with atexit.
+ * Process   Installs no signal handler, raises no SIGPIPE, registers nothing with atexit. A thread that is
+ *           cancelled (pthread_cancel) inside a call is cancelled after it.
  * NULL      A NULL handle is accepted everywhere: UE_INVALID_ARGUMENT, or nothing to free.
  * Strings   UTF-8, NUL-terminated. Inputs are copied before the call returns. Outputs are borrowed from their
  *           handle and are never NULL.
@@ -29,10 +30,12 @@
 #define UE_NODISCARD
 #endif
 
-/* Starting values. Every field that is not set has its default. */
+/// The starting value of a ue_options: its size, and every field at its default.
 #define UE_OPTIONS_INIT {sizeof(ue_options), NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL}
+/// The starting value of a ue_message: its size, and no attribute given.
 #define UE_MESSAGE_INIT {sizeof(ue_message), NULL, NULL, 0, 0, NULL, 0, 0, 0}
 
+/// The version of this header. ue_version() gives that of the library.
 #define UE_VERSION "0.1.0"
 
 /// The kind of an outcome. Values are never renumbered. Take an unknown one as a failure.
@@ -180,8 +183,8 @@ enum ue_status ue_send_conversation(struct ue_client *client,
                                     const struct ue_message *message,
                                     struct ue_result **result);
 
-/// Ends the calls under way in other threads, and every later one, with UE_CLOSED. Does not wait; may be called any
-/// number of times.
+/// Ends the calls under way in other threads, and every later one, with UE_CLOSED, and closes the idle connections. Does
+/// not wait; may be called any number of times.
 void ue_client_close(struct ue_client *client);
 
 /// Closes the client, waits for the calls under way, and frees it. Must be the last use, and not come from a callback.

@@ -91,11 +91,13 @@ impl Client {
         }
     }
 
-    /// Ends the calls under way, in other threads, and every later one with [`Status::Closed`]. Does not wait.
+    /// Ends the calls under way, in other threads, and every later one with [`Status::Closed`], and closes the idle
+    /// connections. Does not wait.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         if let Ok(epoch) = self.epoch() {
             epoch.bell().ring();
+            epoch.transport.close_idle();
         }
     }
 
@@ -184,14 +186,19 @@ impl fmt::Debug for Client {
 }
 
 fn check(options: &Options) -> Result<(), Error> {
-    const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+    // What a C caller's -1 would become lies above it.
+    const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
     let refuse = |text: String| Err(Error::invalid(text));
     for (field, value) in [("timeout", options.timeout), ("connect_timeout", options.connect_timeout)] {
         if value.is_zero() {
             return refuse(format!("{field} is 0, in which nothing can be sent: give a longer one"));
         }
         if value > LONGEST {
-            return refuse(format!("{field} is longer than a year: give a shorter one"));
+            return refuse(format!(
+                "{field} is {} ms: give at most {} (24 days)",
+                value.as_millis(),
+                LONGEST.as_millis()
+            ));
         }
     }
     for (field, value) in [

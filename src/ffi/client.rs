@@ -56,8 +56,8 @@ pub unsafe extern "C" fn ue_send_conversation(
     status
 }
 
-/// Ends the calls under way in other threads, and every later one, with UE_CLOSED. Does not wait; may be called any
-/// number of times.
+/// Ends the calls under way in other threads, and every later one, with UE_CLOSED, and closes the idle connections. Does
+/// not wait; may be called any number of times.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_client_close(client: *mut ue_client) {
     guard(|| {

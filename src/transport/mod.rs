@@ -100,10 +100,16 @@ impl Transport {
         let lane = self.lanes().pop().unwrap_or_else(|| self.new_lane());
         let result = lane.exchange(request, deadline, self.connect_timeout, &self.net.waiter);
         let mut idle = self.lanes();
-        if idle.len() < self.max_idle {
+        if idle.len() < self.max_idle && !self.waiter().bell().has_rung() {
             idle.push(lane);
         }
         result
+    }
+
+    /// Closes the connections that nobody uses.
+    pub fn close_idle(&self) {
+        let idle = std::mem::take(&mut *self.lanes());
+        drop(idle); // without the lock
     }
 
     fn lanes(&self) -> std::sync::MutexGuard<'_, Vec<Lane>> {

@@ -1,0 +1,56 @@
+# What a person types is what CI runs. `make help` lists it.
+CARGO  ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+CC     ?= cc
+export USERENGAGE_LIBRARY := $(abspath $(TARGET))/release/libuserengage.so
+export UE_SANDBOX         := $(abspath $(TARGET))/release/ue-sandbox
+
+.PHONY: help setup lib sandbox header demo demo-stop test lint test-rust test-c test-python test-php soak clean
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: ## Install what this machine lacks (Debian packages)
+	@tests/setup
+
+# One crate type a call: with an rlib beside it Cargo drops LTO (rust-lang/cargo#9672).
+lib: ## The shared and the static library, in target/release
+	$(CARGO) rustc --release --locked --lib --crate-type cdylib
+	$(CARGO) rustc --release --locked --lib --crate-type staticlib
+
+sandbox: ## The stand-in of the service, target/release/ue-sandbox
+	$(CARGO) build --release --locked -p ue-sandbox
+
+header: ## The C headers from the code: run after a change in src/ffi, and commit them
+	$(CARGO) build --locked --features header
+	tests/copy-headers $(TARGET)
+
+demo: setup sandbox lib ## Send one message from C, Python and PHP to a sandbox, and leave it running to look at
+	@tests/demo
+
+demo-stop: ## Stop the sandbox that `make demo` left running
+	@tests/demo stop
+
+test: setup lint test-rust sandbox lib test-c test-python test-php ## Every test in every language
+
+lint: ## Formatting and lints, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked --features header -- -D warnings
+
+test-rust: ## The core, against the sandbox; the committed headers
+	$(CARGO) test --workspace --locked --features header
+
+test-c: ## The C and C++ faces
+	tests/c/run-tests
+
+test-python: ## The Python package
+	bindings/python/run-tests
+
+test-php: ## The PHP package
+	bindings/php/run-tests
+
+soak: ## 100,000 messages through random faults: is what is said of each true? Minutes
+	$(CARGO) test --release --locked --test soak
+
+clean: ## Remove what was built
+	$(CARGO) clean

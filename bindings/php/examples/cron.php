@@ -1,0 +1,60 @@
+<?php
+
+// Sends many messages, a line of CSV each (client_user_id,content), and writes the lines that are left to another file,
+// for the next run: UE_API_KEY=... php cron.php messages.csv left.csv
+//
+// Lines of which nobody knows whether they arrived go to standard error, for a person to look at: to send them again
+// may show a customer the message twice. SIGTERM and Ctrl-C end the run, and no line is lost.
+
+declare(strict_types=1);
+
+use UserEngage\Client;
+use UserEngage\Delivery;
+use UserEngage\Exception\UserEngageException;
+use UserEngage\Options;
+
+require __DIR__ . '/../autoload.php'; // in a Composer project: vendor/autoload.php
+
+if (count($argv) !== 3) {
+    fwrite(STDERR, "usage: cron.php MESSAGES LEFT\n");
+    exit(2);
+}
+$messages = fopen($argv[1], 'r') ?: exit(2);
+$left = fopen($argv[2], 'w') ?: exit(2);
+
+$stop = false;
+pcntl_async_signals(true);
+foreach ([SIGTERM, SIGINT] as $signal) {
+    pcntl_signal($signal, static function () use (&$stop): void {
+        $stop = true;
+    });
+}
+
+$client = new Client((string) getenv('UE_API_KEY'), new Options(
+    baseUrl: getenv('UE_BASE_URL') ?: null,
+    maxPerSecond: 10,
+    interrupt: static function () use (&$stop): bool {
+        return $stop;
+    },
+));
+
+$sent = $unknown = $kept = 0;
+while (($line = fgetcsv($messages, escape: '')) !== false) {
+    try {
+        if (!$stop) {
+            $client->sendConversation((string) $line[0], (string) ($line[1] ?? ''));
+            $sent++;
+            continue;
+        }
+    } catch (UserEngageException $exception) {
+        fwrite(STDERR, "$line[0]: {$exception->getMessage()}\n");
+        if ($exception->delivery !== Delivery::NotDelivered) {
+            $unknown++;
+            continue;
+        }
+    }
+    fputcsv($left, $line, escape: '');
+    $kept++;
+}
+echo "$sent delivered, $unknown unknown, $kept left\n";
+exit($unknown + $kept === 0 ? 0 : 1);

@@ -1,0 +1,10 @@
+<?php
+
+declare(strict_types=1);
+
+namespace UserEngage\Exception;
+
+/** 5xx: the service failed. */
+final class ServerErrorException extends UserEngageException
+{
+}

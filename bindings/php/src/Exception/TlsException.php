@@ -1,0 +1,10 @@
+<?php
+
+declare(strict_types=1);
+
+namespace UserEngage\Exception;
+
+/** No secure connection could be made: the certificate or the handshake. */
+final class TlsException extends UserEngageException
+{
+}

@@ -1,0 +1,69 @@
+<?php
+
+declare(strict_types=1);
+
+namespace UserEngage\Exception;
+
+use UserEngage\Delivery;
+
+/**
+ * A message was not delivered, or it is unknown whether it was. Its text is one line for a person: what happened, what
+ * is known of the message, what to do. getCode() is the ue_status of include/userengage.h.
+ */
+class UserEngageException extends \RuntimeException
+{
+    /** By ue_status. */
+    private const CLASSES = [
+        1 => InvalidArgumentException::class,
+        2 => ConnectException::class,
+        3 => TlsException::class,
+        4 => TimeoutException::class,
+        5 => ConnectionLostException::class,
+        6 => BadReplyException::class,
+        7 => UnauthorizedException::class,
+        8 => NotFoundException::class,
+        9 => RejectedException::class,
+        10 => RateLimitedException::class,
+        11 => ServerErrorException::class,
+        12 => ClosedException::class,
+        13 => CancelledException::class,
+        14 => InternalException::class,
+    ];
+
+    /** @internal The client makes these. */
+    final public function __construct(
+        string $message,
+        int $status = 0,
+        ?\Throwable $previous = null,
+        /** Whether the message was delivered. Unless Delivery::NotDelivered, the customer may see it twice if it is
+         *  sent again. */
+        public readonly Delivery $delivery = Delivery::NotDelivered,
+        /** The HTTP status of the last answer. Null: no answer came. */
+        public readonly ?int $httpStatus = null,
+        /** How many seconds to wait before the message is sent again. Null: not given. */
+        public readonly ?float $retryAfter = null,
+        /** The id under which the service knows the request (Cf-Ray). Null: not given. */
+        public readonly ?string $requestId = null,
+        /** How many requests were made. */
+        public readonly int $attempts = 0,
+        /** How long the call took, in seconds, every attempt and wait included. */
+        public readonly float $elapsed = 0.0,
+        /** The service's own words, in one line. Null: it gave none. */
+        public readonly ?string $detail = null,
+        /** The body of the last answer as it came, at most 64 KiB of it. */
+        public readonly string $body = '',
+    ) {
+        parent::__construct($message, $status, $previous);
+    }
+
+    /**
+     * The class for a ue_status; this one for a status that a newer library has.
+     *
+     * @internal
+     * @return class-string<UserEngageException>
+     */
+    public static function classOf(int $status): string
+    {
+        return self::CLASSES[$status] ?? self::class;
+    }
+}

@@ -1,0 +1,168 @@
+<?php
+
+declare(strict_types=1);
+
+namespace UserEngage\Internal;
+
+use FFI;
+use UserEngage\Exception\InvalidArgumentException;
+use UserEngage\Exception\LibraryException;
+
+/**
+ * The shared library: finds it, and hands out the one FFI object of this process.
+ *
+ * @internal
+ */
+final class Native
+{
+    private static ?FFI $ffi = null;
+
+    /** @var array<string, FFI\CType> By their names: parsing one costs more than using it. */
+    private static array $types = [];
+
+    public static function ffi(): FFI
+    {
+        return self::$ffi ??= self::preloaded() ?? self::open(self::library());
+    }
+
+    /** A zeroed value of a type of the header. */
+    public static function new(string $type): FFI\CData
+    {
+        $ffi = self::ffi();
+        return $ffi->new(self::$types[$type] ??= $ffi->type($type));
+    }
+
+    /** A copy of $text and of the NUL that ends it, in memory that C can read. */
+    public static function copy(#[\SensitiveParameter] string $text): FFI\CData
+    {
+        $length = strlen($text) + 1;
+        $ffi = self::ffi();
+        $copy = $ffi->new(FFI::arrayType(self::$types['char'] ??= $ffi->type('char'), [$length]));
+        FFI::memcpy($copy, $text . "\0", $length);
+        return $copy;
+    }
+
+    /** The library that is used: USERENGAGE_LIBRARY's, the one beside the package, a checkout's, or the system's. */
+    public static function library(): string
+    {
+        $chosen = getenv('USERENGAGE_LIBRARY');
+        if ($chosen !== false && $chosen !== '') {
+            return $chosen;
+        }
+        $bundled = self::bundled();
+        foreach ([$bundled, dirname(__DIR__, 4) . '/target/release/' . basename($bundled)] as $path) {
+            if (is_file($path)) {
+                return $path;
+            }
+        }
+        return PHP_OS_FAMILY === 'Linux' ? 'libuserengage.so.0' : basename($bundled);
+    }
+
+    /** Where the library beside the package is, or would be. */
+    public static function bundled(): string
+    {
+        return dirname(__DIR__, 2) . '/lib/' . match (PHP_OS_FAMILY) {
+            'Windows' => 'userengage.dll',
+            'Darwin' => 'libuserengage.dylib',
+            default => 'libuserengage.so',
+        };
+    }
+
+    /** The version of a library, when it can be used here. */
+    public static function version(string $library): string
+    {
+        return self::open($library)->ue_version();
+    }
+
+    /**
+     * Keeps the library and its header for all requests. Only for a preload script.
+     *
+     * Does nothing where ffi.preload has done it, and where PHP cannot: before 8.3 not with opcache.preload_user. The
+     * header is then read once a request.
+     */
+    public static function preload(): void
+    {
+        $user = ini_get('opcache.preload_user');
+        if (self::preloaded() !== null || (PHP_VERSION_ID < 80300 && $user !== false && $user !== '')) {
+            return;
+        }
+        $file = tempnam(sys_get_temp_dir(), 'userengage');
+        if ($file === false || file_put_contents($file, self::headerFor(self::library())) === false) {
+            throw new LibraryException('no temporary file can be written in ' . sys_get_temp_dir());
+        }
+        try {
+            FFI::load($file);
+        } catch (FFI\Exception $exception) {
+            throw self::explained($exception, self::library());
+        } finally {
+            unlink($file);
+        }
+    }
+
+    /** The header with a library's path in it, as FFI::load and ffi.preload want it. */
+    public static function headerFor(string $library): string
+    {
+        $line = '#define FFI_LIB "' . addcslashes($library, '"\\') . '"';
+        return (string) preg_replace_callback('/^#define FFI_LIB .*$/m', static fn (): string => $line, self::header());
+    }
+
+    /** $text, when C can read it: its strings end at the first NUL. */
+    public static function text(string $field, #[\SensitiveParameter] string $text): string
+    {
+        $at = strpos($text, "\0");
+        if ($at !== false) {
+            throw new InvalidArgumentException("$field has a NUL character at byte $at: remove it");
+        }
+        return $text;
+    }
+
+    private static function header(): string
+    {
+        return (string) file_get_contents(dirname(__DIR__) . '/userengage.ffi.h');
+    }
+
+    private static function preloaded(): ?FFI
+    {
+        try {
+            return class_exists(FFI::class) ? FFI::scope('USERENGAGE') : null;
+        } catch (FFI\Exception) {
+            return null;
+        }
+    }
+
+    private static function open(string $library): FFI
+    {
+        if (!class_exists(FFI::class)) {
+            throw new LibraryException(
+                'PHP lacks its FFI extension: install it (in Debian it is in php-common), and set extension=ffi in '
+                . self::iniFile(),
+            );
+        }
+        try {
+            return FFI::cdef(self::header(), $library);
+        } catch (FFI\Exception $exception) {
+            throw self::explained($exception, $library);
+        }
+    }
+
+    private static function explained(FFI\Exception $exception, string $library): LibraryException
+    {
+        $reason = $exception->getMessage();
+        $remedy = 'install the one for ' . PHP_OS_FAMILY . ' on ' . php_uname('m') . ' (vendor/bin/userengage-install'
+            . ' does), or set USERENGAGE_LIBRARY to its path';
+        $text = match (true) {
+            str_contains($reason, 'ffi.enable')
+                => 'PHP may not use FFI here: set ffi.enable=true in ' . self::iniFile() . ', or preload the package'
+                . ' (its README.md tells how), and restart PHP',
+            str_contains($reason, 'Failed resolving')
+                => "$library is not the library, or an older one than this package ($reason): $remedy",
+            default => "$library cannot be loaded ($reason): $remedy",
+        };
+        return new LibraryException($text, previous: $exception);
+    }
+
+    private static function iniFile(): string
+    {
+        return php_ini_loaded_file() ?: 'php.ini';
+    }
+}

@@ -1,0 +1,28 @@
+<?php
+
+declare(strict_types=1);
+
+namespace UserEngage;
+
+/** What a delivered message came to. A message that was not delivered throws instead. */
+final class Result
+{
+    /** @internal The client makes these. */
+    public function __construct(
+        /** The HTTP status of the answer: 200 to 299. */
+        public readonly int $httpStatus,
+        /** The conversation's id, which API version 2 gives. Null: not given. */
+        public readonly ?int $conversationId,
+        /** The id under which the service knows the request (Cf-Ray). Null: not given. */
+        public readonly ?string $requestId,
+        /** How many requests were made. */
+        public readonly int $attempts,
+        /** How long the call took, in seconds, every attempt and wait included. */
+        public readonly float $elapsed,
+        /** Whether the customer may see the message twice, which only DeliveryPolicy::AtLeastOnce risks. */
+        public readonly bool $mayBeDuplicate,
+        /** The body of the answer as it came, at most 64 KiB of it. */
+        public readonly string $body,
+    ) {
+    }
+}

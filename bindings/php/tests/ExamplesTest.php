@@ -1,0 +1,74 @@
+<?php
+
+declare(strict_types=1);
+
+namespace UserEngage\Tests;
+
+use App\Notification\WelcomeMessage;
+use UserEngage\Exception\NotFoundException;
+
+/** The examples do what they say. */
+final class ExamplesTest extends TestCase
+{
+    private const EXAMPLES = __DIR__ . '/../examples';
+
+    public function testSendSendsTheSpecificationsMessage(): void
+    {
+        $user = $this->user();
+        $process = Process::run([PHP_BINARY, self::EXAMPLES . '/send.php', $user]);
+        self::assertSame('', $process->errors);
+        self::assertStringStartsWith('delivered: HTTP 201, request ', $process->output);
+        self::assertSame(
+            '{"content":"Hi <b>user</b>, enjoy our product!","user":926,"source":2,'
+            . '"source_context":{"name":"This is source_context used in API","id":123}}',
+            $this->onlyRequest($user)['body'],
+        );
+    }
+
+    public function testSendSaysWhatIsWrongInOneLine(): void
+    {
+        foreach (['missing' => [], '42' => ['UE_API_KEY' => '']] as $user => $environment) {
+            $process = Process::run([PHP_BINARY, self::EXAMPLES . '/send.php', (string) $user], null, $environment);
+            self::assertSame(1, $process->status);
+            self::assertSame('', $process->output);
+            self::assertSame(1, substr_count($process->errors, "\n"));
+        }
+    }
+
+    public function testTheServiceTellsWhatMayBeTriedAgainFromWhatMayNot(): void
+    {
+        require_once self::EXAMPLES . '/WelcomeMessage.php';
+        $welcome = new WelcomeMessage($this->client(maxAttempts: 1));
+
+        $user = $this->user();
+        self::assertTrue($welcome->send($user, 'A & B'));
+        self::assertSame(
+            '{"content":"Hi <b>A &amp; B</b>, enjoy our product!","source":3}',
+            $this->onlyRequest($user)['body'],
+        );
+
+        $this->sandbox()->fault($user, 'reset');
+        self::assertFalse($welcome->send($user, 'A'));
+
+        self::assertThrows(NotFoundException::class, static fn () => $welcome->send('missing', 'A'));
+    }
+
+    public function testTheCronJobKeepsWhatWasNotDelivered(): void
+    {
+        [$from, $left] = [tempnam(sys_get_temp_dir(), 'ue'), tempnam(sys_get_temp_dir(), 'ue')];
+        [$one, $lost, $two] = [$this->user(), $this->user(), $this->user()];
+        $this->sandbox()->fault($lost, 'reset');
+        file_put_contents($from, "$one,\"Hi, one\"\nmissing,nobody\n$lost,lost\n$two,\"Hi \"\"two\"\"\"\n");
+
+        $process = Process::run([PHP_BINARY, self::EXAMPLES . '/cron.php', $from, $left]);
+
+        self::assertSame("2 delivered, 1 unknown, 1 left\n", $process->output);
+        self::assertSame(1, $process->status);
+        self::assertSame("missing,nobody\n", file_get_contents($left));
+        self::assertStringStartsWith('missing: ', $process->errors);
+        self::assertStringContainsString("\n$lost: ", $process->errors);
+        self::assertSame('{"content":"Hi \"two\""}', $this->onlyRequest($two)['body']);
+        unlink($from);
+        unlink($left);
+    }
+}

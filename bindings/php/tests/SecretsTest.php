@@ -1,0 +1,74 @@
+<?php
+
+declare(strict_types=1);
+
+namespace UserEngage\Tests;
+
+use UserEngage\Client;
+use UserEngage\Exception\UserEngageException;
+use UserEngage\Options;
+
+/** The API key, a message's content and a proxy's password show nowhere. */
+final class SecretsTest extends TestCase
+{
+    private const KEY = 'the-key-that-nobody-may-see';
+
+    public function testTheKeyIsNotInADumpOfAClient(): void
+    {
+        $client = new Client(self::KEY);
+        $shown = print_r($client, true) . var_export($client, true) . json_encode($client);
+        ob_start();
+        var_dump($client);
+        $shown .= ob_get_clean();
+        self::assertStringNotContainsString(self::KEY, $shown);
+    }
+
+    /** @requires PHP >= 8.2 */
+    public function testNeitherKeyNorContentIsInATraceWithArguments(): void
+    {
+        $before = ini_set('zend.exception_ignore_args', '0');
+        try {
+            $wrong = self::assertThrows(UserEngageException::class, static fn () => new Client(self::KEY . "\n"));
+            $client = new Client(self::KEY, new Options(baseUrl: $this->sandbox()->baseUrl()));
+            $refused = self::assertThrows(
+                UserEngageException::class,
+                static fn () => $client->sendConversation('x', 'secret content', sourceContext: ['c' => "secret\xff"]),
+            );
+            $unauthorized = self::assertThrows(
+                UserEngageException::class,
+                static fn () => $client->sendConversation('x', 'secret content', sourceContext: ['c' => 'secret']),
+            );
+        } finally {
+            ini_set('zend.exception_ignore_args', $before);
+        }
+        foreach ([$wrong, $refused, $unauthorized] as $exception) {
+            $shown = $exception . print_r($exception->getTrace()[0], true) . print_r($exception->getTrace()[1], true);
+            self::assertStringNotContainsString(self::KEY, $shown);
+            self::assertStringNotContainsString('secret', $shown);
+        }
+    }
+
+    public function testAProxysPasswordIsNotInADumpOfTheOptions(): void
+    {
+        foreach (['http://me:pa@ss@proxy:3128', 'me:pa@ss@proxy:3128'] as $proxy) {
+            $shown = print_r(new Options(proxy: $proxy, timeout: 1.5), true);
+            self::assertStringNotContainsString('pa@ss', $shown);
+            self::assertStringNotContainsString('ss@', $shown);
+            self::assertStringContainsString('proxy:3128', $shown);
+            self::assertStringContainsString('1.5', $shown);
+        }
+    }
+
+    public function testAClientIsNeitherClonedNorSerialized(): void
+    {
+        $client = new Client(self::KEY);
+        foreach ([static fn () => clone $client, static fn () => serialize($client)] as $copy) {
+            try {
+                $copy();
+                self::fail('a copy was made');
+            } catch (\Error | \LogicException $exception) {
+                self::assertStringNotContainsString(self::KEY, (string) $exception);
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+<?php
+
+declare(strict_types=1);
+
+namespace UserEngage\Tests;
+
+use UserEngage\Delivery;
+use UserEngage\DeliveryPolicy;
+use UserEngage\Exception;
+use UserEngage\Exception\UserEngageException;
+use UserEngage\Options;
+
+final class StatusTest extends TestCase
+{
+    public function testEveryStatusOfTheHeaderHasAClassOfItsName(): void
+    {
+        $statuses = $this->enumerators('ue_status');
+        unset($statuses['UE_OK']);
+        self::assertNotEmpty($statuses);
+        foreach ($statuses as $name => $status) {
+            $words = str_replace('_', '', ucwords(strtolower(substr($name, 3)), '_'));
+            self::assertSame("UserEngage\\Exception\\{$words}Exception", UserEngageException::classOf($status));
+        }
+    }
+
+    public function testAStatusOfANewerLibraryHasTheCommonClass(): void
+    {
+        self::assertSame(UserEngageException::class, UserEngageException::classOf(9999));
+    }
+
+    public function testEveryDeliveryOfTheHeaderIsACase(): void
+    {
+        $cases = [];
+        foreach (Delivery::cases() as $case) {
+            $name = strtoupper((string) preg_replace('/(?<=[a-z])[A-Z]/', '_$0', $case->name));
+            $cases[$case === Delivery::Unknown ? "UE_DELIVERY_$name" : "UE_$name"] = $case->value;
+        }
+        self::assertSame($this->enumerators('ue_delivery'), $cases);
+    }
+
+    /**
+     * @dataProvider faults
+     * @param array<string, mixed> $fault
+     * @param class-string<UserEngageException> $class
+     */
+    public function testAFaultThrowsTheClassOfItsStatus(array $fault, string $class, Delivery $delivery): void
+    {
+        $user = $this->user();
+        $this->sandbox()->fault($user, ...$fault);
+        $exception = self::assertThrows(
+            $class,
+            fn () => $this->client(maxAttempts: 1, timeout: 0.5)->sendConversation($user, self::CONTENT),
+        );
+        self::assertSame($class, $exception::class);
+        self::assertSame($delivery, $exception->delivery);
+        self::assertSame(1, $exception->attempts);
+        self::assertSame($fault['status'] ?? null, $exception->httpStatus);
+        self::assertGreaterThan(0.0, $exception->elapsed);
+    }
+
+    /** @return array<string, array{array<string, mixed>, class-string<UserEngageException>, Delivery}> */
+    public static function faults(): array
+    {
+        $status = static fn (int $status): array => ['fault' => 'status', 'status' => $status];
+        [$not, $unknown] = [Delivery::NotDelivered, Delivery::Unknown];
+        return [
+            '400' => [$status(400), Exception\RejectedException::class, $not],
+            '403' => [$status(403), Exception\UnauthorizedException::class, $not],
+            '404' => [$status(404), Exception\NotFoundException::class, $not],
+            '429' => [$status(429), Exception\RateLimitedException::class, $not],
+            '500' => [$status(500), Exception\ServerErrorException::class, $unknown],
+            'hang' => [['fault' => 'hang'], Exception\TimeoutException::class, $unknown],
+            'reset' => [['fault' => 'reset'], Exception\ConnectionLostException::class, $unknown],
+            'garbage' => [['fault' => 'garbage'], Exception\BadReplyException::class, $unknown],
+        ];
+    }
+
+    public function testA429SaysHowLongToWait(): void
+    {
+        $user = $this->user();
+        $this->sandbox()->fault($user, 'status', status: 429, headers: ['Retry-After' => '7']);
+        $exception = self::assertThrows(
+            Exception\RateLimitedException::class,
+            fn () => $this->client(maxAttempts: 1)->sendConversation($user, self::CONTENT),
+        );
+        self::assertSame(7.0, $exception->retryAfter);
+    }
+
+    public function testAtLeastOnceSendsAgainAndSaysThatItMayBeADuplicate(): void
+    {
+        $user = $this->user();
+        $this->sandbox()->fault($user, 'status', status: 500, store: true);
+        $client = $this->client(deliveryPolicy: DeliveryPolicy::AtLeastOnce);
+        $result = $client->sendConversation($user, self::CONTENT);
+        self::assertTrue($result->mayBeDuplicate);
+        self::assertSame(2, $result->attempts);
+        self::assertCount(2, $this->sandbox()->requests($user));
+    }
+
+    public function testABodyIsWholeThoughItHasNuls(): void
+    {
+        $user = $this->user();
+        $this->sandbox()->fault($user, 'status', status: 400, body: "a\0b\0");
+        $exception = self::assertThrows(
+            Exception\RejectedException::class,
+            fn () => $this->client()->sendConversation($user, self::CONTENT),
+        );
+        self::assertSame("a\0b\0", $exception->body);
+    }
+
+    public function testTlsTrustsTheCaFileAlone(): void
+    {
+        $sandbox = new Sandbox('--tls');
+        $send = fn (?string $caFile) => (new \UserEngage\Client(
+            $sandbox->apiKey(),
+            new Options(baseUrl: $sandbox->tlsBaseUrl(), caFile: $caFile),
+        ))->sendConversation(1, self::CONTENT);
+
+        self::assertSame(201, $send($sandbox->caFile())->httpStatus);
+        $exception = self::assertThrows(Exception\TlsException::class, static fn () => $send(null));
+        self::assertSame(Delivery::NotDelivered, $exception->delivery);
+    }
+
+    /** @return array<string, int> */
+    private function enumerators(string $enum): array
+    {
+        $header = (string) file_get_contents(__DIR__ . '/../src/userengage.ffi.h');
+        self::assertSame(1, preg_match("/enum $enum \\{(.*?)\\}/s", $header, $body));
+        preg_match_all('/(\w+) = (\d+),/', $body[1], $found);
+        return array_combine($found[1], array_map(intval(...), $found[2]));
+    }
+}

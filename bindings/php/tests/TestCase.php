@@ -1,0 +1,64 @@
+<?php
+
+declare(strict_types=1);
+
+namespace UserEngage\Tests;
+
+use UserEngage\Client;
+use UserEngage\Exception\UserEngageException;
+use UserEngage\Options;
+
+abstract class TestCase extends \PHPUnit\Framework\TestCase
+{
+    protected const CONTENT = 'Hi <b>user</b>, enjoy our product!';
+
+    protected function sandbox(): Sandbox
+    {
+        return Sandbox::shared();
+    }
+
+    protected function setUp(): void
+    {
+        putenv('UE_API_KEY=' . $this->sandbox()->apiKey());
+        putenv('UE_BASE_URL=' . $this->sandbox()->baseUrl());
+    }
+
+    /** A client of the shared sandbox. */
+    protected function client(mixed ...$options): Client
+    {
+        return new Client(
+            $this->sandbox()->apiKey(),
+            new Options(...['baseUrl' => $this->sandbox()->baseUrl(), ...$options]),
+        );
+    }
+
+    /** A user that no other test writes to. */
+    protected function user(): string
+    {
+        return 'user-' . bin2hex(random_bytes(6));
+    }
+
+    /** @return array<string, mixed> The one request that a user got. */
+    protected function onlyRequest(int|string $clientUserId): array
+    {
+        $requests = $this->sandbox()->requests($clientUserId);
+        self::assertCount(1, $requests);
+        return $requests[0];
+    }
+
+    /**
+     * @template T of UserEngageException
+     * @param class-string<T> $class
+     * @return T
+     */
+    protected static function assertThrows(string $class, callable $call): UserEngageException
+    {
+        try {
+            $call();
+        } catch (UserEngageException $exception) {
+            self::assertInstanceOf($class, $exception, $exception->getMessage());
+            return $exception;
+        }
+        self::fail("no $class");
+    }
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// userengage.hpp: libuserengage for C++17. Header only; link the C library.
+//
+//     userengage::Client client(api_key);
+//     client.send_conversation({42, "Hi <b>user</b>, enjoy our product!"});
+//
+// userengage.h says what every call, option and attribute means, and holds here too. What this header adds:
+//
+// Ownership  Client and Result free what they hold, and move without copying. A moved-from one holds nothing: a Client
+//            then refuses to send, a Result reads as an unknown failure. Options and Message own their texts.
+// Errors     Client(..) and send_conversation throw Error; try_make and try_send_conversation return a Result, throw
+//            nothing and work with -fno-exceptions. Running out of memory ends the program there.
+// Threads    Client may be shared by threads, Result read by threads, as in C. Moving or destroying must be the last use.
+
+#ifndef USERENGAGE_HPP
+#define USERENGAGE_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "userengage.h"
+
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define USERENGAGE_HPP_EXCEPTIONS 1
+#include <exception>
+#endif
+
+namespace userengage {
+
+/// The kind of an outcome, as ue_status. Take an unknown one as a failure.
+enum class Status : std::int32_t {
+  ok = UE_OK,
+  invalid_argument = UE_INVALID_ARGUMENT,
+  connect = UE_CONNECT,
+  tls = UE_TLS,
+  timeout = UE_TIMEOUT,
+  connection_lost = UE_CONNECTION_LOST,
+  bad_reply = UE_BAD_REPLY,
+  unauthorized = UE_UNAUTHORIZED,
+  not_found = UE_NOT_FOUND,
+  rejected = UE_REJECTED,
+  rate_limited = UE_RATE_LIMITED,
+  server_error = UE_SERVER_ERROR,
+  closed = UE_CLOSED,
+  cancelled = UE_CANCELLED,
+  internal = UE_INTERNAL,
+};
+
+/// What is known of a message: can it be sent again without the risk of showing it twice?
+enum class Delivery : std::int32_t {
+  /// The request went out, and nothing proves what became of it.
+  unknown = UE_DELIVERY_UNKNOWN,
+  /// It never went out whole, or was refused: sending again is safe.
+  not_delivered = UE_NOT_DELIVERED,
+  /// The service accepted it: do not send again.
+  delivered = UE_DELIVERED,
+};
+
+/// What to do when it is unknown whether an attempt delivered the message.
+enum class DeliveryPolicy : std::int32_t {
+  /// Stop and say so.
+  at_most_once = 0,
+  /// Send again, at the risk of showing it twice.
+  at_least_once = 1,
+};
+
+/// The channel of a message. Further positive numbers are passed on: Source{6}.
+enum class Source : std::int32_t { none = 0, chat = 1, email = 2, api = 3, sms = 4, slack = 5 };
+
+/// How important a log line is.
+enum class Level : std::int32_t { off = 0, error = 1, warning = 2, info = 3, debug = 4, trace = 5 };
+
+/// The name of a status, such as "UE_TIMEOUT".
+[[nodiscard]] inline std::string_view name(Status status) noexcept {
+  return ue_status_name(static_cast<std::int32_t>(status));
+}
+
+/// The version of the library, such as "0.1.0".
+[[nodiscard]] inline std::string_view version() noexcept { return ue_version(); }
+
+/// A text of its own, or none: made from anything that a std::string_view is made from, and from a null pointer.
+class Text {
+ public:
+  /// None.
+  Text() noexcept = default;
+  /// A copy of text; none when that is null, as std::getenv may give.
+  Text(const char *text) : text_(text == nullptr ? std::nullopt : std::optional<std::string>(text)) {}
+  /// A copy of text.
+  Text(std::string_view text) : text_(text) {}
+  /// This text.
+  Text(std::string text) noexcept : text_(std::move(text)) {}
+
+  /// NUL-terminated, owned by this; null for none.
+  [[nodiscard]] const char *c_str() const noexcept { return text_ ? text_->c_str() : nullptr; }
+  /// How many bytes it has.
+  [[nodiscard]] std::size_t size() const noexcept { return text_ ? text_->size() : 0; }
+
+ private:
+  std::optional<std::string> text_{};
+};
+
+/// Who gets a message: a text or an integer.
+class ClientUserId : public Text {
+ public:
+  using Text::Text;
+  /// None.
+  ClientUserId() noexcept = default;
+  /// An integer as text.
+  template <class Integer, std::enable_if_t<std::is_integral_v<Integer> && !std::is_same_v<Integer, bool> &&
+                                                !std::is_same_v<Integer, char>,
+                                            int> = 0>
+  ClientUserId(Integer id) : Text(std::to_string(id)) {}
+};
+
+/// One message: the attributes of the service's specification, by their names. With C++20:
+///
+///     Message{.client_user_id = 42, .content = "Hi", .source = Source::api}
+struct Message {
+  /// Required. Any text but "", "." and "..", without control characters; or an integer.
+  ClientUserId client_user_id = {};
+  /// Required. Text or HTML.
+  Text content = {};
+  /// The agent who writes. 0: none given.
+  std::int64_t user = 0;
+  /// The channel.
+  Source source = Source::none;
+  /// JSON text of an object or an array, passed on as written.
+  Text source_context = {};
+};
+
+/// How a client sends. What is not set has the default that ue_options names.
+struct Options {
+  /// Where the API is: https, or http on a loopback host.
+  Text base_url = {};
+  /// 0: as the specification. 2: the answer carries the conversation's id.
+  std::int32_t api_version = 0;
+  /// What to do when the fate of an attempt is unknown.
+  DeliveryPolicy delivery_policy = DeliveryPolicy::at_most_once;
+  /// The most requests for one message. 0: the default.
+  std::uint32_t max_attempts = 0;
+  /// For DNS, TCP, proxy and TLS of one attempt. 0: the default.
+  std::chrono::milliseconds connect_timeout{0};
+  /// For the whole call, every attempt and wait included. 0: the default.
+  std::chrono::milliseconds timeout{0};
+  /// The most requests a second over all threads. 0: no limit.
+  std::uint32_t max_per_second = 0;
+  /// The most idle connections that are kept. 0: the default.
+  std::uint32_t max_connections = 0;
+  /// "" for none; not set: what HTTPS_PROXY and NO_PROXY say.
+  Text proxy = {};
+  /// A PEM file with the only certificate authorities to trust.
+  Text ca_file = {};
+  /// Put before "userengage/<version>" in the User-Agent header.
+  Text user_agent = {};
+  /// Receives log lines, on the thread that is inside a call. Must not throw: that ends the program.
+  std::function<void(Level, std::string_view)> log = {};
+  /// The least important level that is logged.
+  Level log_level = Level::off;
+  /// Asked, on the thread that is inside a call, whether the call shall end as cancelled: at least every 100 ms while it
+  /// waits. Must not throw. With C++20: `[token] { return token.stop_requested(); }`.
+  std::function<bool()> interrupt = {};
+};
+
+/// What a call came to. Texts are borrowed from it.
+class Result {
+ public:
+  /// Nothing: reads as an unknown failure.
+  Result() noexcept = default;
+  /// Takes over a result of the C API.
+  explicit Result(ue_result *result) noexcept : handle_(result) {}
+
+  /// Whether the call succeeded.
+  [[nodiscard]] bool ok() const noexcept { return status() == Status::ok; }
+  /// As ok().
+  [[nodiscard]] explicit operator bool() const noexcept { return ok(); }
+  /// The kind of outcome.
+  [[nodiscard]] Status status() const noexcept { return static_cast<Status>(ue_result_status(get())); }
+  /// What is known of the message.
+  [[nodiscard]] Delivery delivery() const noexcept { return static_cast<Delivery>(ue_result_delivery(get())); }
+  /// Whether the customer may see the message twice.
+  [[nodiscard]] bool may_be_duplicate() const noexcept { return ue_result_may_be_duplicate(get()); }
+  /// The HTTP status of the last answer; none when no answer came.
+  [[nodiscard]] std::optional<std::int32_t> http_status() const noexcept {
+    const auto status = ue_result_http_status(get());
+    return status == 0 ? std::nullopt : std::optional(status);
+  }
+  /// The conversation's id, which api_version 2 gives.
+  [[nodiscard]] std::optional<std::int64_t> conversation_id() const noexcept {
+    const auto id = ue_result_conversation_id(get());
+    return id < 0 ? std::nullopt : std::optional(id);
+  }
+  /// How long to wait before the message is sent again, where that is known.
+  [[nodiscard]] std::optional<std::chrono::milliseconds> retry_after() const noexcept {
+    const auto wait = ue_result_retry_after_ms(get());
+    return wait < 0 ? std::nullopt : std::optional(std::chrono::milliseconds(wait));
+  }
+  /// How many requests were begun.
+  [[nodiscard]] std::uint32_t attempts() const noexcept { return ue_result_attempts(get()); }
+  /// How long the call took, every attempt and wait included.
+  [[nodiscard]] std::chrono::microseconds elapsed() const noexcept {
+    return std::chrono::microseconds(ue_result_elapsed_us(get()));
+  }
+  /// The id under which the service knows the request. Empty: not given.
+  [[nodiscard]] std::string_view request_id() const noexcept { return ue_result_request_id(get()); }
+  /// The service's own words. Empty: it gave none.
+  [[nodiscard]] std::string_view detail() const noexcept { return ue_result_detail(get()); }
+  /// One line for a person: what happened, what is known of the message, what to do. Empty when ok.
+  [[nodiscard]] std::string_view message() const noexcept { return ue_result_message(get()); }
+  /// The body of the last answer, at most 64 KiB of it.
+  [[nodiscard]] std::string_view body() const noexcept {
+    std::size_t length = 0;
+    const char *body = ue_result_body(get(), &length);
+    return {body, length};
+  }
+  /// The handle of the C API, still owned by this.
+  [[nodiscard]] const ue_result *get() const noexcept { return handle_.get(); }
+
+ private:
+  struct Free {
+    void operator()(ue_result *result) const noexcept { ue_result_free(result); }
+  };
+  std::unique_ptr<ue_result, Free> handle_{};
+};
+
+#ifdef USERENGAGE_HPP_EXCEPTIONS
+/// A call that failed. what() is the result's message.
+class Error : public std::exception {
+ public:
+  /// An error of what a call came to.
+  explicit Error(Result result) : result_(std::make_shared<const Result>(std::move(result))) {}
+  /// The result's message: what happened, what is known of the message, what to do.
+  [[nodiscard]] const char *what() const noexcept override { return ue_result_message(result_->get()); }
+  /// The kind of outcome.
+  [[nodiscard]] Status status() const noexcept { return result_->status(); }
+  /// What is known of the message: whether sending it again is safe.
+  [[nodiscard]] Delivery delivery() const noexcept { return result_->delivery(); }
+  /// All that is known.
+  [[nodiscard]] const Result &result() const noexcept { return *result_; }
+
+ private:
+  std::shared_ptr<const Result> result_;  // exceptions are copied
+};
+#endif
+
+/// Sends messages. Keeps its connections: make one and share it.
+class Client {
+ public:
+  /// Nothing: refuses to send.
+  Client() noexcept = default;
+
+  /// A client, or the reason why there is none. Connects to nothing yet.
+  [[nodiscard]] static std::pair<Client, Result> try_make(const Text &api_key, const Options &options = {}) noexcept {
+    auto state = std::make_unique<State>();
+    state->log = options.log;
+    state->interrupt = options.interrupt;
+    ue_options given = UE_OPTIONS_INIT;
+    given.base_url = options.base_url.c_str();
+    given.api_version = options.api_version;
+    given.delivery_policy = static_cast<std::int32_t>(options.delivery_policy);
+    given.max_attempts = options.max_attempts;
+    given.connect_timeout_ms = milliseconds(options.connect_timeout);
+    given.timeout_ms = milliseconds(options.timeout);
+    given.max_per_second = options.max_per_second;
+    given.max_connections = options.max_connections;
+    given.proxy = options.proxy.c_str();
+    given.ca_file = options.ca_file.c_str();
+    given.user_agent = options.user_agent.c_str();
+    given.log = state->log ? &State::on_log : nullptr;
+    given.log_user_data = state.get();
+    given.log_level = static_cast<std::int32_t>(options.log_level);
+    given.interrupt = state->interrupt ? &State::on_interrupt : nullptr;
+    given.interrupt_user_data = state.get();
+    ue_result *result = nullptr;
+    state->handle.reset(ue_client_new(api_key.c_str(), &given, &result));
+    std::pair<Client, Result> made{Client(), Result(result)};
+    if (state->handle) made.first.state_ = std::move(state);
+    return made;
+  }
+
+  /// Sends one message and waits for what becomes of it, at most the timeout.
+  [[nodiscard]] Result try_send_conversation(const Message &message) noexcept {
+    ue_message given = UE_MESSAGE_INIT;
+    given.client_user_id = message.client_user_id.c_str();
+    given.content = message.content.c_str();
+    given.user = message.user;
+    given.source = static_cast<std::int32_t>(message.source);
+    given.source_context = message.source_context.c_str();
+    given.client_user_id_length = message.client_user_id.size();
+    given.content_length = message.content.size();
+    given.source_context_length = message.source_context.size();
+    ue_result *result = nullptr;
+    ue_send_conversation(get(), &given, &result);
+    return Result(result);
+  }
+
+#ifdef USERENGAGE_HPP_EXCEPTIONS
+  /// As try_make; throws Error when there is no client.
+  explicit Client(const Text &api_key, const Options &options = {}) {
+    auto made = try_make(api_key, options);
+    if (!made.second) throw Error(std::move(made.second));
+    *this = std::move(made.first);
+  }
+
+  /// As try_send_conversation; throws Error unless the message was delivered.
+  Result send_conversation(const Message &message) {
+    auto result = try_send_conversation(message);
+    if (!result) throw Error(std::move(result));
+    return result;
+  }
+#endif
+
+  /// Ends the calls under way in other threads, and every later one, as closed. Does not wait.
+  void close() noexcept { ue_client_close(get()); }
+
+  /// The handle of the C API, still owned by this.
+  [[nodiscard]] ue_client *get() const noexcept { return state_ ? state_->handle.get() : nullptr; }
+
+ private:
+  struct Free {
+    void operator()(ue_client *client) const noexcept { ue_free(client); }
+  };
+
+  /// What the C library points to stays where it is when a Client moves. The handle goes before the callbacks.
+  struct State {
+    std::function<void(Level, std::string_view)> log{};
+    std::function<bool()> interrupt{};
+    std::unique_ptr<ue_client, Free> handle{};
+
+    static void on_log(void *state, std::int32_t level, const char *text) noexcept {
+      static_cast<State *>(state)->log(static_cast<Level>(level), text);
+    }
+    static std::int32_t on_interrupt(void *state) noexcept { return static_cast<State *>(state)->interrupt() ? 1 : 0; }
+  };
+
+  /// As the C API counts: whole and unsigned; what is longer becomes the longest, which it refuses by name.
+  static std::uint32_t milliseconds(std::chrono::milliseconds time) noexcept {
+    return time.count() >= 0 && time.count() < UINT32_MAX ? static_cast<std::uint32_t>(time.count()) : UINT32_MAX;
+  }
+
+  std::unique_ptr<State> state_{};
+};
+
+}  // namespace userengage
+
+#endif  // USERENGAGE_HPP

@@ -1,0 +1,319 @@
+// userengage.hpp: what it adds to the C API holds. test_cpp_other.cpp is its second translation unit.
+
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <userengage.hpp>
+#if __cplusplus >= 202002L
+#include <stop_token>
+#endif
+
+#include "harness.h"
+
+using userengage::Client;
+using userengage::ClientUserId;
+using userengage::Delivery;
+using userengage::Message;
+using userengage::Options;
+using userengage::Result;
+using userengage::Source;
+using userengage::Status;
+
+Status send_from_another_translation_unit(Client &client, std::string_view client_user_id);
+
+namespace {
+
+Options at_the_sandbox() {
+  Options options;
+  options.base_url = the_sandbox.base_url;
+  return options;
+}
+
+Client new_client() {
+  auto made = Client::try_make(the_sandbox.api_key, at_the_sandbox());
+  CHECK_TEXT(std::string(made.second.message()).c_str(), "");
+  return std::move(made.first);
+}
+
+void the_message_of_the_specification_goes_out_as_specified() {
+  auto client = new_client();
+  Message message;
+  message.client_user_id = 200;
+  message.content = "Hi <b>user</b>, enjoy our product!";
+  message.user = 926;
+  message.source = Source::email;
+  message.source_context = R"({"name": "This is source_context used in API", "id": 123})";
+  const Result result = client.try_send_conversation(message);
+  CHECK(result.ok());
+  CHECK(result.delivery() == Delivery::delivered);
+  CHECK_INT(result.http_status().value_or(0), 201);
+  char *body = entry_field("200", 0, "body");
+  CHECK_TEXT(body,
+             R"({\"content\":\"Hi <b>user</b>, enjoy our product!\",\"user\":926,\"source\":2,)"
+             R"(\"source_context\":{\"name\": \"This is source_context used in API\", \"id\": 123}})");
+  free(body);
+}
+
+void two_translation_units_share_a_client() {
+  auto client = new_client();
+  CHECK(send_from_another_translation_unit(client, "201") == Status::ok);
+  CHECK_INT(requests("201"), 1);
+}
+
+void handles_move_and_are_not_copied() {
+  static_assert(std::is_nothrow_move_constructible_v<Client> && std::is_nothrow_move_assignable_v<Client>);
+  static_assert(std::is_nothrow_move_constructible_v<Result> && std::is_nothrow_move_assignable_v<Result>);
+  static_assert(!std::is_copy_constructible_v<Client> && !std::is_copy_assignable_v<Client>);
+  static_assert(!std::is_copy_constructible_v<Result> && !std::is_copy_assignable_v<Result>);
+  auto first = new_client();
+  Client second = std::move(first);
+  CHECK(second.try_send_conversation({202, "Hi"}).ok());
+  CHECK(first.try_send_conversation({202, "Hi"}).status() == Status::invalid_argument);  // NOLINT: on purpose
+  CHECK_INT(requests("202"), 1);
+}
+
+void texts_are_copied_from_views_that_end_nowhere() {
+  auto client = new_client();
+  const std::string text = "203 and more";
+  CHECK(client.try_send_conversation({std::string_view(text).substr(0, 3), std::string_view(text).substr(4, 3)}).ok());
+  char *body = entry_field("203", 0, "body");
+  CHECK_TEXT(body, R"({\"content\":\"and\"})");
+  free(body);
+}
+
+void a_nul_within_a_text_is_refused_and_cuts_nothing() {
+  auto client = new_client();
+  using namespace std::string_view_literals;
+  const Result result = client.try_send_conversation({210, "Hi\0<b>user</b>"sv});
+  CHECK(result.status() == Status::invalid_argument);
+  CHECK(result.delivery() == Delivery::not_delivered);
+  CHECK_PART(std::string(result.message()).c_str(), "content has a NUL at byte 2");
+  CHECK_INT(requests("210"), 0);
+}
+
+void integers_of_every_size_are_ids() {
+  static_assert(std::is_constructible_v<ClientUserId, short> && std::is_constructible_v<ClientUserId, unsigned long long>);
+  static_assert(!std::is_constructible_v<ClientUserId, bool> && !std::is_constructible_v<ClientUserId, char> &&
+                !std::is_constructible_v<ClientUserId, double>);
+  static_assert(!std::is_convertible_v<double, userengage::Text>);
+  CHECK_TEXT(ClientUserId(INT64_MIN).c_str(), "-9223372036854775808");
+  CHECK_TEXT(ClientUserId(UINT64_MAX).c_str(), "18446744073709551615");
+  CHECK_TEXT(ClientUserId(std::string("a") + "b").c_str(), "ab");
+}
+
+void a_message_owns_its_texts() {
+  Message message;
+  message.client_user_id = 211;
+  {
+    const std::string name = "user, whose name is longer than what a std::string holds within itself";
+    message.content = "Hi " + name;
+  }
+  auto client = new_client();
+  CHECK(client.try_send_conversation(message).ok());
+  char *body = entry_field("211", 0, "body");
+  CHECK_PART(body, "Hi user, whose name is longer than");
+  free(body);
+}
+
+void every_option_arrives() {
+  auto options = at_the_sandbox();
+  options.api_version = 2;
+  options.user_agent = "shop/1";
+  options.timeout = std::chrono::seconds(5);
+  options.connect_timeout = std::chrono::seconds(2);
+  options.delivery_policy = userengage::DeliveryPolicy::at_least_once;
+  options.max_attempts = 2;
+  options.max_per_second = 1000;
+  options.max_connections = 1;
+  options.proxy = "";
+  auto made = Client::try_make(the_sandbox.api_key, options);
+  order(R"({"fault": "store-then-fail", "client_user_id": "212", "times": 1})");
+  const Result result = made.first.try_send_conversation({212, "Hi"});
+  CHECK(result.ok() && result.may_be_duplicate());
+  CHECK_INT(result.attempts(), 2);
+  CHECK(result.conversation_id().has_value());
+  CHECK_PART(std::string(result.body()).c_str(), "\"id\"");
+  CHECK(result.elapsed().count() > 0);
+  char *entries = journal("212");
+  CHECK_PART(entries, "shop/1 userengage/");
+  free(entries);
+}
+
+void over_tls_with_a_ca_file_a_message_is_delivered() {
+  Options options;
+  options.base_url = the_sandbox.tls_base_url;
+  options.ca_file = the_sandbox.ca_file;
+  auto made = Client::try_make(the_sandbox.api_key, options);
+  CHECK(made.first.try_send_conversation({213, "Hi"}).ok());
+}
+
+void callbacks_are_kept_where_a_client_moves_to() {
+  int asked = 0;
+  std::string lines;
+  auto options = at_the_sandbox();
+  options.log_level = userengage::Level::debug;
+  options.log = [&lines](userengage::Level, std::string_view line) { lines.append(line).append("\n"); };
+  options.interrupt = [&asked] { return ++asked > 1; };
+  auto made = Client::try_make(the_sandbox.api_key, options);
+  Client moved = std::move(made.first);
+  Client client;
+  client = std::move(moved);
+  options = {};
+  order(R"({"fault": "hang", "client_user_id": "214", "times": 1})");
+  CHECK(client.try_send_conversation({214, "Hi"}).status() == Status::cancelled);
+  CHECK(asked > 1);
+  CHECK_PART(lines.c_str(), "POST /api/public/users/214/conversations/");
+}
+
+void a_time_that_the_c_api_cannot_hold_is_no_other_time() {
+  auto options = at_the_sandbox();
+  options.timeout = std::chrono::milliseconds(-1);
+  CHECK(Client::try_make(the_sandbox.api_key, options).second.status() == Status::invalid_argument);
+  options.timeout = std::chrono::hours(24 * 365 * 100);
+  const auto made = Client::try_make(the_sandbox.api_key, options);
+  CHECK(made.second.status() == Status::invalid_argument);
+  CHECK_PART(std::string(made.second.message()).c_str(), "timeout");
+}
+
+void closing_from_another_thread_ends_a_call() {
+  order(R"({"fault": "hang", "client_user_id": "215", "times": 1})");
+  auto client = new_client();
+  Status status = Status::ok;
+  std::thread sender([&] { status = client.try_send_conversation({215, "Hi"}).status(); });
+  await_requests("215", 1);
+  client.close();
+  client.close();
+  sender.join();
+  CHECK(status == Status::closed);
+}
+
+void a_moved_from_or_empty_result_reads_as_an_unknown_failure() {
+  const Result empty;
+  CHECK(!empty && empty.delivery() == Delivery::unknown && !empty.http_status() && !empty.conversation_id());
+  CHECK(!empty.retry_after() && empty.attempts() == 0 && empty.message().empty() && empty.body().empty());
+  CHECK(empty.request_id().empty() && empty.detail().empty() && !empty.may_be_duplicate());
+}
+
+void a_wait_that_the_service_asks_for_is_told() {
+  order(R"({"fault": "status", "status": 429, "headers": {"Retry-After": "7"}, "client_user_id": "216", "times": 1})");
+  auto options = at_the_sandbox();
+  options.timeout = std::chrono::seconds(2);
+  auto made = Client::try_make(the_sandbox.api_key, options);
+  const Result result = made.first.try_send_conversation({216, "Hi"});
+  CHECK(result.status() == Status::rate_limited);
+  CHECK(result.retry_after() == std::chrono::seconds(7));
+}
+
+void names_and_version_are_the_librarys() {
+  CHECK(userengage::name(Status::timeout) == "UE_TIMEOUT");
+  CHECK(userengage::version() == UE_VERSION);
+}
+
+#if __cplusplus >= 202002L
+void designated_initialisers_and_a_stop_token() {
+  std::stop_source source;
+  auto made = Client::try_make(
+      the_sandbox.api_key,
+      {.base_url = the_sandbox.base_url, .interrupt = [token = source.get_token()] { return token.stop_requested(); }});
+  CHECK(made.first.try_send_conversation({.client_user_id = 217, .content = "Hi", .source = Source::api}).ok());
+  order(R"({"fault": "hang", "client_user_id": "218", "times": 1})");
+  Status status = Status::ok;
+  std::jthread sender([&] { status = made.first.try_send_conversation({.client_user_id = 218, .content = "Hi"}).status(); });
+  await_requests("218", 1);
+  source.request_stop();
+  sender.join();
+  CHECK(status == Status::cancelled);
+}
+#endif
+
+void a_missing_environment_variable_is_an_error_and_no_crash() {
+  const char *missing = nullptr;
+  auto made = Client::try_make(missing);
+  CHECK(made.first.get() == nullptr);
+  CHECK(made.second.status() == Status::invalid_argument);
+  CHECK_PART(std::string(made.second.message()).c_str(), "api_key is NULL");
+}
+
+#ifdef USERENGAGE_HPP_EXCEPTIONS
+void a_refused_message_throws_and_the_error_says_what_is_known() {
+  Client client(the_sandbox.api_key, at_the_sandbox());
+  bool thrown = false;
+  try {
+    client.send_conversation({"missing-204", "Hi"});
+  } catch (const userengage::Error &error) {
+    thrown = true;
+    CHECK(error.status() == Status::not_found);
+    CHECK(error.delivery() == Delivery::not_delivered);
+    CHECK_PART(error.what(), "client_user_id");
+    CHECK_INT(error.result().http_status().value_or(0), 404);
+  }
+  CHECK(thrown);
+}
+
+void a_caught_error_may_be_copied_and_outlives_its_client() {
+  std::exception_ptr kept;
+  {
+    Client client(the_sandbox.api_key, at_the_sandbox());
+    try {
+      client.send_conversation({"missing-205", "Hi"});
+    } catch (...) {
+      kept = std::current_exception();
+    }
+  }
+  bool thrown = false;
+  try {
+    std::rethrow_exception(kept);
+  } catch (const userengage::Error &error) {
+    const userengage::Error copy = error;
+    thrown = true;
+    CHECK(copy.result().detail() == "Not found.");
+  }
+  CHECK(thrown);
+}
+
+void a_bad_option_throws() {
+  bool thrown = false;
+  try {
+    Options options;
+    options.base_url = "ftp://127.0.0.1/";
+    Client client(the_sandbox.api_key, options);
+  } catch (const std::exception &error) {
+    thrown = true;
+    CHECK_PART(error.what(), "base_url");
+  }
+  CHECK(thrown);
+}
+#endif
+
+const test tests[] = {
+    TEST(the_message_of_the_specification_goes_out_as_specified),
+    TEST(two_translation_units_share_a_client),
+    TEST(handles_move_and_are_not_copied),
+    TEST(texts_are_copied_from_views_that_end_nowhere),
+    TEST(a_nul_within_a_text_is_refused_and_cuts_nothing),
+    TEST(integers_of_every_size_are_ids),
+    TEST(a_message_owns_its_texts),
+    TEST(every_option_arrives),
+    TEST(over_tls_with_a_ca_file_a_message_is_delivered),
+    TEST(callbacks_are_kept_where_a_client_moves_to),
+    TEST(a_time_that_the_c_api_cannot_hold_is_no_other_time),
+    TEST(closing_from_another_thread_ends_a_call),
+    TEST(a_moved_from_or_empty_result_reads_as_an_unknown_failure),
+    TEST(a_wait_that_the_service_asks_for_is_told),
+    TEST(names_and_version_are_the_librarys),
+#if __cplusplus >= 202002L
+    TEST(designated_initialisers_and_a_stop_token),
+#endif
+    TEST(a_missing_environment_variable_is_an_error_and_no_crash),
+#ifdef USERENGAGE_HPP_EXCEPTIONS
+    TEST(a_refused_message_throws_and_the_error_says_what_is_known),
+    TEST(a_caught_error_may_be_copied_and_outlives_its_client),
+    TEST(a_bad_option_throws),
+#endif
+};
+
+}  // namespace
+
+MAIN(tests)

@@ -1,0 +1,128 @@
+/* One message: what goes out for it, and what comes back. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "given.h"
+
+static void check_entry(const char *client_user_id, const char *field, const char *expected) {
+  char *value = entry_field(client_user_id, 0, field);
+  CHECK_TEXT(value, expected);
+  free(value);
+}
+
+static void the_message_of_the_specification_goes_out_as_specified(void) {
+  ue_client *client = sandbox_client();
+  ue_message message = UE_MESSAGE_INIT;
+  message.client_user_id = "100";
+  message.content = "Hi <b>user</b>, enjoy our product!";
+  message.user = 926;
+  message.source = 2;
+  message.source_context = "{\"name\": \"This is source_context used in API\", \"id\": 123}";
+
+  ue_result *result = NULL;
+  CHECK_INT(ue_send_conversation(client, &message, &result), UE_OK);
+  CHECK_INT(ue_result_status(result), UE_OK);
+  CHECK_INT(ue_result_delivery(result), UE_DELIVERED);
+  CHECK_INT(ue_result_http_status(result), 201);
+  CHECK_INT(ue_result_attempts(result), 1);
+  CHECK_TEXT(ue_result_message(result), "");
+  ue_result_free(result);
+  ue_free(client);
+
+  CHECK_INT(requests("100"), 1);
+  check_entry("100", "method", "POST");
+  check_entry("100", "path", "/api/public/users/100/conversations/");
+  check_entry("100", "body",
+              "{\\\"content\\\":\\\"Hi <b>user</b>, enjoy our product!\\\",\\\"user\\\":926,\\\"source\\\":2,"
+              "\\\"source_context\\\":{\\\"name\\\": \\\"This is source_context used in API\\\", \\\"id\\\": 123}}");
+  char *entries = journal("100");
+  CHECK_PART(entries, "[\"authorization\",\"Token ****************(64)\"]");
+  CHECK_PART(entries, "[\"content-type\",\"application/json\"]");
+  free(entries);
+}
+
+static void just_the_attributes_given_go_out(void) {
+  ue_client *client = sandbox_client();
+  ue_message message = message_to("101");
+  CHECK_INT(ue_send_conversation(client, &message, NULL), UE_OK);
+  ue_free(client);
+  check_entry("101", "body", "{\\\"content\\\":\\\"Hi\\\"}");
+}
+
+static void one_client_sends_over_one_connection(void) {
+  ue_client *client = sandbox_client();
+  ue_message message = message_to("102");
+  for (int i = 0; i < 3; i++) CHECK_INT(ue_send_conversation(client, &message, NULL), UE_OK);
+  ue_free(client);
+  char *first = entry_field("102", 0, "connection"), *last = entry_field("102", 2, "connection");
+  CHECK_TEXT(last, first);
+  free(first), free(last);
+}
+
+static void version_2_gives_the_conversations_id(void) {
+  ue_options options = UE_OPTIONS_INIT;
+  options.base_url = the_sandbox.base_url;
+  options.api_version = 2;
+  ue_client *client = ue_client_new(the_sandbox.api_key, &options, NULL);
+  ue_message message = message_to("103");
+  ue_result *result = NULL;
+  CHECK_INT(ue_send_conversation(client, &message, &result), UE_OK);
+  CHECK(ue_result_conversation_id(result) > 0);
+  size_t length = 0;
+  const char *body = ue_result_body(result, &length);
+  CHECK_PART(body, "\"id\"");
+  CHECK_INT(length, strlen(body));
+  ue_result_free(result);
+  ue_free(client);
+}
+
+static void an_unknown_user_is_not_found_and_the_result_says_what_to_do(void) {
+  ue_client *client = sandbox_client();
+  ue_message message = message_to("missing-104");
+  ue_result *result = NULL;
+  CHECK_INT(ue_send_conversation(client, &message, &result), UE_NOT_FOUND);
+  CHECK_INT(ue_result_delivery(result), UE_NOT_DELIVERED);
+  CHECK_INT(ue_result_http_status(result), 404);
+  CHECK_TEXT(ue_result_detail(result), "Not found.");
+  CHECK_PART(ue_result_message(result), "client_user_id");
+  ue_result_free(result);
+  ue_free(client);
+}
+
+static void a_reset_after_the_request_is_unknown(void) {
+  order("{\"fault\": \"reset\", \"where\": \"before-status\", \"client_user_id\": \"105\", \"times\": 1}");
+  ue_client *client = sandbox_client();
+  ue_message message = message_to("105");
+  ue_result *result = NULL;
+  CHECK_INT(ue_send_conversation(client, &message, &result), UE_CONNECTION_LOST);
+  CHECK_INT(ue_result_delivery(result), UE_DELIVERY_UNKNOWN);
+  CHECK_INT(ue_result_http_status(result), 0);
+  CHECK(!ue_result_may_be_duplicate(result));
+  ue_result_free(result);
+  ue_free(client);
+  CHECK_INT(requests("105"), 1);
+}
+
+static void over_tls_with_a_ca_file_a_message_is_delivered(void) {
+  ue_options options = UE_OPTIONS_INIT;
+  options.base_url = the_sandbox.tls_base_url;
+  options.ca_file = the_sandbox.ca_file;
+  ue_client *client = ue_client_new(the_sandbox.api_key, &options, NULL);
+  ue_message message = message_to("106");
+  CHECK_INT(ue_send_conversation(client, &message, NULL), UE_OK);
+  ue_free(client);
+  CHECK_INT(requests("106"), 1);
+}
+
+static const test tests[] = {
+    TEST(the_message_of_the_specification_goes_out_as_specified),
+    TEST(just_the_attributes_given_go_out),
+    TEST(one_client_sends_over_one_connection),
+    TEST(version_2_gives_the_conversations_id),
+    TEST(an_unknown_user_is_not_found_and_the_result_says_what_to_do),
+    TEST(a_reset_after_the_request_is_unknown),
+    TEST(over_tls_with_a_ca_file_a_message_is_delivered),
+};
+
+MAIN(tests)

@@ -1,0 +1,147 @@
+/* A program and a library of different versions: a struct is read as far as its size says, and no byte further. */
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "given.h"
+
+/* A copy of the first `size` bytes of a struct, as its own size, behind which no byte can be read. */
+static void *cut_off(const void *from, size_t size) {
+  char *at = (char *)fenced(from, size);
+  memcpy(at, &size, sizeof size);
+  return at;
+}
+
+static void an_older_message_is_read_to_its_end_and_no_further(void) {
+  ue_client *client = sandbox_client();
+  ue_message message = message_to("700");
+  message.source_context = "never read";
+  /* That of a version which knew client_user_id and content alone. */
+  const ue_message *older = (const ue_message *)cut_off(&message, offsetof(ue_message, user));
+  CHECK_INT(ue_send_conversation(client, older, NULL), UE_OK);
+  ue_free(client);
+  char *body = entry_field("700", 0, "body");
+  CHECK_TEXT(body, "{\\\"content\\\":\\\"Hi\\\"}");
+  free(body);
+}
+
+static void a_message_too_old_for_a_required_field_lacks_it(void) {
+  ue_client *client = sandbox_client();
+  ue_message message = message_to("701");
+  const ue_message *older = (const ue_message *)cut_off(&message, offsetof(ue_message, content));
+  ue_result *result = NULL;
+  CHECK_INT(ue_send_conversation(client, older, &result), UE_INVALID_ARGUMENT);
+  CHECK_PART(ue_result_message(result), "content is NULL");
+  ue_result_free(result);
+  ue_free(client);
+}
+
+static void older_options_have_the_defaults_of_what_they_lack(void) {
+  ue_options options = sandbox_options();
+  const size_t sizes[] = {offsetof(ue_options, api_version), offsetof(ue_options, proxy), offsetof(ue_options, interrupt)};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    ue_client *client = client_with((const ue_options *)cut_off(&options, sizes[i]));
+    CHECK_INT(send_to(client, "702"), UE_OK);
+    ue_free(client);
+  }
+}
+
+/* A struct of a version to come: a field more. */
+typedef struct newer_message {
+  ue_message known;
+  uint64_t unknown[2];
+} newer_message;
+
+typedef struct newer_options {
+  ue_options known;
+  uint64_t unknown[2];
+} newer_options;
+
+static void a_newer_struct_is_taken_when_what_is_new_is_not_used(void) {
+  newer_options options;
+  memset(&options, 0, sizeof options);
+  options.known = sandbox_options();
+  options.known.struct_size = sizeof options;
+  ue_client *client = client_with((const ue_options *)cut_off(&options, sizeof options));
+  newer_message message;
+  memset(&message, 0, sizeof message);
+  message.known = message_to("703");
+  message.known.user = 926;
+  CHECK_INT(ue_send_conversation(client, (const ue_message *)cut_off(&message, sizeof message), NULL), UE_OK);
+  ue_free(client);
+  char *body = entry_field("703", 0, "body");
+  CHECK_TEXT(body, "{\\\"content\\\":\\\"Hi\\\",\\\"user\\\":926}");
+  free(body);
+}
+
+static void a_newer_struct_is_refused_when_what_is_new_is_used(void) {
+  for (size_t byte = 0; byte < sizeof(uint64_t[2]); byte += 5) {
+    newer_options options;
+    memset(&options, 0, sizeof options);
+    options.known = sandbox_options();
+    options.known.struct_size = sizeof options;
+    ((char *)options.unknown)[byte] = 1;
+    ue_result *result = NULL;
+    CHECK(ue_client_new(the_sandbox.api_key, &options.known, &result) == NULL);
+    CHECK_INT(ue_result_status(result), UE_INVALID_ARGUMENT);
+    CHECK_PART(ue_result_message(result), "ue_options sets a field that version " UE_VERSION);
+    ue_result_free(result);
+
+    ue_client *client = sandbox_client();
+    newer_message message;
+    memset(&message, 0, sizeof message);
+    message.known = message_to("704");
+    message.known.struct_size = sizeof message;
+    ((char *)message.unknown)[byte] = 1;
+    CHECK_INT(ue_send_conversation(client, &message.known, &result), UE_INVALID_ARGUMENT);
+    CHECK_PART(ue_result_message(result), "ue_message sets a field that version " UE_VERSION);
+    ue_result_free(result);
+    ue_free(client);
+  }
+  CHECK_INT(requests("704"), 0);
+}
+
+static void a_size_that_no_version_has_is_refused_with_what_to_do(void) {
+  static const size_t sizes[] = {0, 1, 4, sizeof(size_t), sizeof(ue_message) - 1, sizeof(ue_message) + 1, 1 << 20, SIZE_MAX};
+  ue_client *client = sandbox_client();
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    ue_message message = message_to("705");
+    message.struct_size = sizes[i];
+    ue_result *result = NULL;
+    CHECK_INT(ue_send_conversation(client, &message, &result), UE_INVALID_ARGUMENT);
+    CHECK_PART(ue_result_message(result), "set struct_size = sizeof(ue_message)");
+    ue_result_free(result);
+
+    ue_options options = sandbox_options();
+    options.struct_size = sizes[i] == SIZE_MAX ? SIZE_MAX : sizes[i] | 1;
+    CHECK(ue_client_new(the_sandbox.api_key, &options, &result) == NULL);
+    CHECK_PART(ue_result_message(result), "set struct_size = sizeof(ue_options)");
+    ue_result_free(result);
+  }
+  ue_free(client);
+  CHECK_INT(requests("705"), 0);
+}
+
+static void the_layout_is_the_one_that_was_released(void) {
+#if defined(__LP64__)
+  CHECK_INT(sizeof(ue_message), 72);
+  CHECK_INT(offsetof(ue_message, source_context_length), 64);
+  CHECK_INT(sizeof(ue_options), 112);
+  CHECK_INT(offsetof(ue_options, interrupt_user_data), 104);
+#endif
+  CHECK_INT(sizeof(ue_status), sizeof(int32_t));
+  CHECK_INT(sizeof(ue_delivery), sizeof(int32_t));
+}
+
+static const test tests[] = {
+    TEST(an_older_message_is_read_to_its_end_and_no_further),
+    TEST(a_message_too_old_for_a_required_field_lacks_it),
+    TEST(older_options_have_the_defaults_of_what_they_lack),
+    TEST(a_newer_struct_is_taken_when_what_is_new_is_not_used),
+    TEST(a_newer_struct_is_refused_when_what_is_new_is_used),
+    TEST(a_size_that_no_version_has_is_refused_with_what_to_do),
+    TEST(the_layout_is_the_one_that_was_released),
+};
+
+MAIN(tests)
