@@ -50,7 +50,7 @@ test-php: ## The PHP package
 	bindings/php/run-tests
 
 soak: ## 100,000 messages through random faults: is what is said of each true? Minutes
-	$(CARGO) test --release --locked --test soak
+	$(CARGO) test --profile soak --locked --test soak
 
 clean: ## Remove what was built
 	$(CARGO) clean

@@ -117,7 +117,7 @@ typedef struct ue_options {
   uint32_t timeout_ms;
   /// The most requests a second over all threads of this client. Default: no limit.
   uint32_t max_per_second;
-  /// The most idle connections that are kept for reuse. Default: 8.
+  /// The most connections that a batch uses at once, and that are kept for reuse. Default: 8.
   uint32_t max_connections;
   /// Such as "http://user:password@proxy:3128"; "" for none. Default: what HTTPS_PROXY and NO_PROXY say.
   const char *proxy;
@@ -159,6 +159,10 @@ typedef struct ue_message {
   size_t source_context_length;
 } ue_message;
 
+/// Told on the thread that is inside ue_send_conversations how many messages are done, and how many there are. Any value
+/// but 0 stops the batch. Must return normally.
+typedef int32_t (*ue_progress_fn)(void *user_data, size_t done, size_t count);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -182,6 +186,25 @@ struct ue_client *ue_client_new(const char *api_key,
 enum ue_status ue_send_conversation(struct ue_client *client,
                                     const struct ue_message *message,
                                     struct ue_result **result);
+
+/// Sends many messages over at most max_connections connections at once, and waits for all.
+///
+/// messages: the first of count, which must stay as they are until the call has ended. Those to one client_user_id keep
+/// their order, also where an earlier one fails. Retries, the deadline of each message, max_per_second and the pause of a
+/// 429 are as for single ones. Uses threads of its own while it runs; callbacks come on the calling thread alone.
+///
+/// progress: NULL, or told after each message. Where it stops the batch, what is under way ends and the rest is
+/// UE_CANCELLED and not delivered.
+///
+/// results: NULL, or room for count results, which are all set, in the messages' order, each to be freed.
+///
+/// Returns UE_OK where all were delivered, else the status of the first message, in their order, that was not.
+enum ue_status ue_send_conversations(struct ue_client *client,
+                                     const struct ue_message *messages,
+                                     size_t count,
+                                     ue_progress_fn progress,
+                                     void *progress_user_data,
+                                     struct ue_result **results);
 
 /// Ends the calls under way in other threads, and every later one, with UE_CLOSED, and closes the idle connections. Does
 /// not wait; may be called any number of times.

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::io;
 use std::mem;
-use std::ops::Deref;
+use std::ops::{ControlFlow, Deref};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use once_cell::race::OnceBox;
 
+use crate::batch::{self, Messages};
 use crate::endpoint::{Endpoint, Request};
 use crate::error::{Delivery, Error, Outcome, Status};
 use crate::ffi::sys;
@@ -19,7 +20,7 @@ use crate::message::Message;
 use crate::options::{Options, Policy};
 use crate::report::{self, History};
 use crate::retry::{self, Dice};
-use crate::transport::{Bell, Proxy, Roots, Settings, Stop, Transport, Waiter};
+use crate::transport::{Bell, End, Proxy, Roots, Settings, Stop, Transport, Waiter};
 use crate::verdict::{self, Answer, Failure, Fault, Then, Verdict};
 
 /// Sends messages. Share one among any number of threads: connections are kept and used again.
@@ -75,18 +76,68 @@ impl Client {
     /// # Errors
     /// Everything but a delivery: see [`Status`] for the kinds. [`Outcome::delivery`] says whether it may be sent again.
     pub fn send_conversation(&self, message: &Message<'_>) -> Result<Outcome, Error> {
-        let started = Instant::now();
-        let request = self.endpoint.request(message)?;
         let epoch = self.epoch()?;
         let _call = epoch.calls.begin();
-        let outcome = self.attempt_until_decided(epoch, message, &request, started);
+        self.send_in(epoch, &epoch.waiter, message)
+    }
+
+    /// Sends many messages over at most [`Options::max_connections`] connections at once, and waits for all.
+    ///
+    /// The results stand in the messages' order. Messages to one `client_user_id` keep their order, also where an earlier
+    /// one fails. Retries, the deadline of each message, `max_per_second` and the pause of a 429 are as for single ones.
+    ///
+    /// `progress` is called on this thread after each message, with how many are done and how many there are; `Break`
+    /// stops the batch: what is under way ends, and the rest is [`Status::Cancelled`] and not delivered.
+    pub fn send_conversations(
+        &self,
+        messages: &[Message<'_>],
+        mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Vec<Result<Outcome, Error>> {
+        let mut results: Vec<Option<Outcome>> = vec![None; messages.len()];
+        let mut done = 0;
+        let sent = self.send_each(messages, &mut |index, outcome| {
+            results[index] = Some(outcome);
+            done += 1;
+            progress(done, messages.len()).is_break()
+        });
+        let missing = |sent: &Result<(), Error>| match sent {
+            Err(error) => Outcome::clone(error),
+            Ok(()) => Outcome::new(Status::Internal, Delivery::Unknown),
+        };
+        let outcome = |result: Option<Outcome>| result.unwrap_or_else(|| missing(&sent));
+        let result =
+            |outcome: Outcome| if outcome.status == Status::Ok { Ok(outcome) } else { Err(Error::new(outcome)) };
+        results.into_iter().map(|found| result(outcome(found))).collect()
+    }
+
+    /// As [`Client::send_conversations`], but tells each outcome to `done` at once; `done` returns whether to stop.
+    ///
+    /// # Errors
+    /// What became of every message where none was told.
+    pub(crate) fn send_each<M: Messages + ?Sized>(
+        &self,
+        messages: &M,
+        done: &mut dyn FnMut(usize, Outcome) -> bool,
+    ) -> Result<(), Error> {
+        let epoch = self.epoch()?;
+        let _call = epoch.calls.begin();
+        let send = |message: &Message<'_>, waiter: &Waiter| self.send_in(epoch, waiter, message);
+        batch::run(&messages, self.settings.max_connections, &epoch.waiter, &send, done)
+            .map_err(|error| Error::new(batch::not_started(&error)))
+    }
+
+    /// As [`Client::send_conversation`], waiting in `waiter`.
+    fn send_in(&self, epoch: &Epoch, waiter: &Waiter, message: &Message<'_>) -> Result<Outcome, Error> {
+        let started = Instant::now();
+        let request = self.endpoint.request(message)?;
+        let outcome = self.attempt_until_decided(epoch, waiter, message, &request, started);
         if outcome.status == Status::Ok {
-            self.hooks.log(Level::Info, || {
+            waiter.hooks().log(Level::Info, || {
                 format!("delivered in {} us, attempts {}", outcome.elapsed.as_micros(), outcome.attempts)
             });
             Ok(outcome)
         } else {
-            self.hooks.log(Level::Error, || outcome.text.clone());
+            waiter.hooks().log(Level::Error, || outcome.text.clone());
             Err(Error::new(outcome))
         }
     }
@@ -96,7 +147,7 @@ impl Client {
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         if let Ok(epoch) = self.epoch() {
-            epoch.bell().ring();
+            epoch.waiter.bell().ring(End::Closed);
             epoch.transport.close_idle();
         }
     }
@@ -115,7 +166,7 @@ impl Client {
             epoch = epoch.next.get_or_try_init(|| -> Result<_, Error> {
                 let next = Epoch::new(&self.settings, &self.hooks, self.max_per_second)?;
                 if self.closed.load(Ordering::SeqCst) {
-                    next.bell().ring();
+                    next.waiter.bell().ring(End::Closed);
                 }
                 Ok(Box::new(next))
             })?;
@@ -126,6 +177,7 @@ impl Client {
     fn attempt_until_decided(
         &self,
         epoch: &Epoch,
+        waiter: &Waiter,
         message: &Message<'_>,
         request: &Request,
         started: Instant,
@@ -134,12 +186,12 @@ impl Client {
         let (mut attempts, mut unknown_before) = (0, false);
         let mut last: Option<(Verdict, Option<Answer>)> = None;
         let (verdict, answer) = loop {
-            if let Err(held) = epoch.wait_for_slot(deadline) {
+            if let Err(held) = epoch.wait_for_slot(waiter, deadline) {
                 break held.after(last);
             }
             unknown_before |= last.is_some_and(|(verdict, _)| verdict.delivery == Delivery::Unknown);
             attempts += 1;
-            let (verdict, answer) = match epoch.transport.exchange(request, deadline) {
+            let (verdict, answer) = match epoch.transport.exchange(request, waiter, deadline) {
                 Ok(answer) => (verdict::of_answer(&answer, SystemTime::now()), Some(answer)),
                 Err(failure) => (verdict::of_failure(&failure), None),
             };
@@ -151,11 +203,11 @@ impl Client {
             let Some(wait) = wait else {
                 break (verdict, answer);
             };
-            self.hooks.log(Level::Warn, || {
+            waiter.hooks().log(Level::Warn, || {
                 format!("{}; attempt {} follows in {} ms", verdict.what, attempts + 1, wait.as_millis())
             });
             // A pause of all is waited for in line with all, above.
-            let held = if pauses_all { Ok(()) } else { epoch.wait(wait, deadline) };
+            let held = if pauses_all { Ok(()) } else { wait_within(wait, waiter, deadline) };
             if let Err(held) = held {
                 break held.after(Some((verdict, answer)));
             }
@@ -263,6 +315,7 @@ struct Epoch {
 
 #[derive(Debug)]
 struct Own {
+    waiter: Waiter,
     transport: Transport,
     limiter: Limiter,
     calls: Calls,
@@ -280,7 +333,8 @@ impl Epoch {
         })?;
         let time = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
         let own = Arc::new(Own {
-            transport: Transport::new(settings, Waiter::new(hooks.clone(), Arc::new(bell))),
+            waiter: Waiter::new(hooks.clone(), Arc::new(bell)),
+            transport: Transport::new(settings),
             limiter: Limiter::new(max_per_second),
             calls: Calls::default(),
             dice: Mutex::new(Dice::new(time ^ u64::from(std::process::id()) << 32)),
@@ -307,40 +361,34 @@ impl Drop for Epoch {
 }
 
 impl Own {
-    fn bell(&self) -> &Bell {
-        self.transport.waiter().bell()
-    }
-
     fn roll(&self) -> f64 {
         self.dice.lock().unwrap_or_else(PoisonError::into_inner).roll()
     }
 
     /// Waits until the limiter lets the next request go.
-    fn wait_for_slot(&self, deadline: Instant) -> Result<(), Held> {
+    fn wait_for_slot(&self, waiter: &Waiter, deadline: Instant) -> Result<(), Held> {
         loop {
-            if self.bell().has_rung() {
-                return Err(Held::Stopped(Stop::Closed));
-            }
+            waiter.bell().check().map_err(Held::Stopped)?;
             let now = Instant::now();
             let slot = self.limiter.reserve(now, deadline).map_err(Held::TooLong)?;
             if slot <= now {
                 return Ok(());
             }
-            self.transport.waiter().until(slot).map_err(Held::Stopped)?;
+            waiter.until(slot).map_err(Held::Stopped)?;
             if self.limiter.still_open(slot) {
                 return Ok(());
             }
         }
     }
+}
 
-    /// Waits, or does not even begin to when that would pass the deadline.
-    fn wait(&self, wait: Duration, deadline: Instant) -> Result<(), Held> {
-        let until = Instant::now() + wait;
-        if until > deadline {
-            return Err(Held::TooLong(wait));
-        }
-        self.transport.waiter().until(until).map_err(Held::Stopped)
+/// Waits, or does not even begin to when that would pass the deadline.
+fn wait_within(wait: Duration, waiter: &Waiter, deadline: Instant) -> Result<(), Held> {
+    let until = Instant::now() + wait;
+    if until > deadline {
+        return Err(Held::TooLong(wait));
     }
+    waiter.until(until).map_err(Held::Stopped)
 }
 
 /// How many calls are under way.

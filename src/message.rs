@@ -96,6 +96,11 @@ impl<'a> Message<'a> {
         self
     }
 
+    /// Who gets the message, checked or not.
+    pub(crate) fn recipient(&self) -> &str {
+        &self.client_user_id.0
+    }
+
     pub(crate) fn content(&self) -> &str {
         &self.content
     }

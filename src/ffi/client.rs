@@ -1,11 +1,11 @@
 //! The entry points of a client.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 use std::ptr;
 
 use super::convert;
 use super::guard::guard;
-use super::types::{ue_client, ue_message, ue_options, ue_result, ue_status};
+use super::types::{ue_client, ue_message, ue_options, ue_progress_fn, ue_result, ue_status};
 use crate::{Client, Delivery, Error, Outcome, Status};
 
 /// Makes a client. Connects to nothing yet.
@@ -54,6 +54,51 @@ pub unsafe extern "C" fn ue_send_conversation(
     // SAFETY: what the header asks of the caller.
     unsafe { convert::set_result(result, outcome) };
     status
+}
+
+/// Sends many messages over at most max_connections connections at once, and waits for all.
+///
+/// messages: the first of count, which must stay as they are until the call has ended. Those to one client_user_id keep
+/// their order, also where an earlier one fails. Retries, the deadline of each message, max_per_second and the pause of a
+/// 429 are as for single ones. Uses threads of its own while it runs; callbacks come on the calling thread alone.
+///
+/// progress: NULL, or told after each message. Where it stops the batch, what is under way ends and the rest is
+/// UE_CANCELLED and not delivered.
+///
+/// results: NULL, or room for count results, which are all set, in the messages' order, each to be freed.
+///
+/// Returns UE_OK where all were delivered, else the status of the first message, in their order, that was not.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_send_conversations(
+    client: *mut ue_client,
+    messages: *const ue_message,
+    count: usize,
+    progress: ue_progress_fn,
+    progress_user_data: *mut c_void,
+    results: *mut *mut ue_result,
+) -> ue_status {
+    // SAFETY: what the header asks of the caller.
+    let results = unsafe { convert::Results::new(results, count) };
+    let mut first_failure = (count, Status::Ok);
+    let sent = guard(|| {
+        // SAFETY: what the header asks of the caller.
+        let (client, messages) = unsafe { (convert::client(client)?, convert::batch(messages, count)?) };
+        let mut stop = convert::progress(progress, progress_user_data, count);
+        client.send_each(&messages, &mut |index, outcome| {
+            if outcome.status() != Status::Ok && index < first_failure.0 {
+                first_failure = (index, outcome.status());
+            }
+            results.set(index, outcome);
+            stop()
+        })
+    });
+    let untold = match sent {
+        Some(Ok(())) => return first_failure.1.into(),
+        Some(Err(error)) => error.into_outcome(),
+        None => convert::panicked(),
+    };
+    results.fill(&untold);
+    untold.status().into()
 }
 
 /// Ends the calls under way in other threads, and every later one, with UE_CLOSED, and closes the idle connections. Does

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::result::Parts;
-use super::types::{ue_client, ue_interrupt_fn, ue_log_fn, ue_message, ue_options, ue_result};
+use super::types::{ue_client, ue_interrupt_fn, ue_log_fn, ue_message, ue_options, ue_progress_fn, ue_result};
+use crate::batch::Messages;
 use crate::{ApiVersion, Client, Delivery, Error, Level, Message, Options, Outcome, Policy, Source, Status};
 
 /// A struct of the C API that begins with its own size.
@@ -118,6 +119,51 @@ pub(super) unsafe fn message<'a>(message: *const ue_message) -> Result<Message<'
     Ok(message)
 }
 
+/// The messages of a batch, read from the caller's array one by one.
+#[derive(Clone, Copy)]
+pub(super) struct Batch {
+    first: *const ue_message,
+    count: usize,
+    /// The distance of the messages: the size of the caller's version of the struct.
+    stride: usize,
+}
+
+// SAFETY: the array is only read, and the caller leaves it alone until the call has ended.
+unsafe impl Sync for Batch {}
+
+/// # Safety
+/// `first` is NULL, or the first of `count` messages that are as the header says, all of one size, and stay so while the
+/// batch is used.
+pub(super) unsafe fn batch(first: *const ue_message, count: usize) -> Result<Batch, Error> {
+    if first.is_null() && count > 0 {
+        return Err(Error::invalid("messages is NULL: pass an array of ue_message"));
+    }
+    // SAFETY: the caller's promise.
+    let stride = if count == 0 { 0 } else { unsafe { first.cast::<usize>().read() } };
+    Ok(Batch { first, count, stride })
+}
+
+impl Messages for Batch {
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn get(&self, index: usize) -> Result<Message<'_>, Error> {
+        // SAFETY: what `batch` was promised; the index is below the count.
+        let one = unsafe { self.first.byte_add(index * self.stride) };
+        // SAFETY: as above. A size that is none is refused before anything else is read.
+        let size = unsafe { one.cast::<usize>().read() };
+        if size != self.stride {
+            return Err(Error::invalid(format!(
+                "struct_size is {size} in a batch whose first message has {}: set sizeof(ue_message) in all",
+                self.stride
+            )));
+        }
+        // SAFETY: as above.
+        unsafe { message(one) }
+    }
+}
+
 /// # Safety
 /// As for [`required`].
 pub(super) unsafe fn api_key<'a>(api_key: *const c_char) -> Result<&'a str, Error> {
@@ -215,6 +261,16 @@ fn interrupt(call: ue_interrupt_fn, user_data: *mut c_void) -> Option<crate::Int
     })
 }
 
+/// The progress callback as a question whether to stop.
+pub(super) fn progress(call: ue_progress_fn, user_data: *mut c_void, count: usize) -> impl FnMut() -> bool {
+    let mut done = 0;
+    move || {
+        done += 1;
+        // SAFETY: the caller of `ue_send_conversations` promised that it can be called.
+        call.is_some_and(|call| unsafe { call(user_data, done, count) } != 0)
+    }
+}
+
 /// `text` for C, without what C takes for its end.
 pub(super) fn c_string(text: &str) -> CString {
     let bytes: Vec<u8> = text.bytes().filter(|byte| *byte != 0).collect();
@@ -251,6 +307,41 @@ pub(super) unsafe fn set_result(to: *mut *mut ue_result, outcome: Outcome) {
         let result = Box::into_raw(Box::new(ue_result { parts: Parts::new(outcome) }));
         // SAFETY: the caller's promise.
         unsafe { to.write(result) };
+    }
+}
+
+/// Where the results of a batch go: the caller's array, or nowhere.
+pub(super) struct Results {
+    first: *mut *mut ue_result,
+    count: usize,
+}
+
+impl Results {
+    /// # Safety
+    /// `first` is NULL or the first of `count` places that can be written as long as this lives.
+    pub unsafe fn new(first: *mut *mut ue_result, count: usize) -> Self {
+        for index in (0..count).take_while(|_| !first.is_null()) {
+            // SAFETY: the caller's promise.
+            unsafe { first.add(index).write(ptr::null_mut()) };
+        }
+        Results { first, count }
+    }
+
+    pub fn set(&self, index: usize, outcome: Outcome) {
+        if !self.first.is_null() && index < self.count {
+            // SAFETY: what `new` was promised.
+            unsafe { set_result(self.first.add(index), outcome) };
+        }
+    }
+
+    /// Sets every one that is not set yet.
+    pub fn fill(&self, outcome: &Outcome) {
+        for index in (0..self.count).take_while(|_| !self.first.is_null()) {
+            // SAFETY: what `new` was promised; `new` wrote every place.
+            if unsafe { self.first.add(index).read() }.is_null() {
+                self.set(index, outcome.clone());
+            }
+        }
     }
 }
 

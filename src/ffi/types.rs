@@ -104,6 +104,10 @@ pub type ue_log_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, level: 
 /// waits. Any value but 0 ends the call with UE_CANCELLED. Must return normally.
 pub type ue_interrupt_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> i32>;
 
+/// Told on the thread that is inside ue_send_conversations how many messages are done, and how many there are. Any value
+/// but 0 stops the batch. Must return normally.
+pub type ue_progress_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, done: usize, count: usize) -> i32>;
+
 /// How a client sends. Start from UE_OPTIONS_INIT; 0 or NULL means the default, which stands beside each field.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -126,7 +130,7 @@ pub struct ue_options {
     pub timeout_ms: u32,
     /// The most requests a second over all threads of this client. Default: no limit.
     pub max_per_second: u32,
-    /// The most idle connections that are kept for reuse. Default: 8.
+    /// The most connections that a batch uses at once, and that are kept for reuse. Default: 8.
     pub max_connections: u32,
     /// Such as "http://user:password@proxy:3128"; "" for none. Default: what HTTPS_PROXY and NO_PROXY say.
     pub proxy: *const c_char,

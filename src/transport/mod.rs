@@ -18,7 +18,7 @@ use ureq::{Agent, Body};
 
 pub(crate) use proxy::Proxy;
 pub(crate) use tls::Roots;
-pub(crate) use wait::{Bell, Stop, Waiter};
+pub(crate) use wait::{Bell, End, Stop, Waiter};
 
 use self::dns::Dns;
 use self::socket::Socket;
@@ -63,7 +63,7 @@ struct Lane {
 }
 
 impl Transport {
-    pub fn new(settings: &Settings, waiter: Waiter) -> Self {
+    pub fn new(settings: &Settings) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -79,7 +79,6 @@ impl Transport {
             .build();
         Transport {
             net: Arc::new(Net {
-                waiter,
                 dns: Dns::default(),
                 tls: Tls::new(settings.roots.clone()),
                 proxy: settings.proxy.clone(),
@@ -91,16 +90,12 @@ impl Transport {
         }
     }
 
-    pub fn waiter(&self) -> &Waiter {
-        &self.net.waiter
-    }
-
-    /// Sends `request` once and waits for its answer.
-    pub fn exchange(&self, request: &Request, deadline: Instant) -> Result<Answer, Failure> {
+    /// Sends `request` once and waits, in `waiter`, for its answer.
+    pub fn exchange(&self, request: &Request, waiter: &Waiter, deadline: Instant) -> Result<Answer, Failure> {
         let lane = self.lanes().pop().unwrap_or_else(|| self.new_lane());
-        let result = lane.exchange(request, deadline, self.connect_timeout, &self.net.waiter);
+        let result = lane.exchange(request, waiter, deadline, self.connect_timeout);
         let mut idle = self.lanes();
-        if idle.len() < self.max_idle && !self.waiter().bell().has_rung() {
+        if idle.len() < self.max_idle && waiter.bell().check().is_ok() {
             idle.push(lane);
         }
         result
@@ -127,13 +122,13 @@ impl Lane {
     fn exchange(
         &self,
         request: &Request,
+        waiter: &Waiter,
         deadline: Instant,
         connect_timeout: Duration,
-        waiter: &Waiter,
     ) -> Result<Answer, Failure> {
         let hooks = waiter.hooks();
         hooks.log(Level::Debug, || format!("POST {} ({} bytes)", request.uri.path(), request.body.len()));
-        self.line.begin(deadline, connect_timeout);
+        self.line.begin(waiter, deadline, connect_timeout);
         let mut post = ureq::http::Request::new(&request.body[..]);
         *post.method_mut() = ureq::http::Method::POST;
         *post.uri_mut() = request.uri.clone();
@@ -223,7 +218,6 @@ fn read_body(body: &mut Body) -> (Vec<u8>, bool) {
 /// What the connections of a transport share.
 #[derive(Debug)]
 struct Net {
-    waiter: Waiter,
     dns: Dns,
     tls: Tls,
     proxy: Option<Proxy>,
@@ -231,19 +225,18 @@ struct Net {
 
 impl Net {
     /// Connects to the host of `uri`, through the proxy where there is one, with TLS where it is https.
-    fn connect(&self, uri: &Uri, deadline: Instant) -> Result<(Socket, Option<Session>), Fault> {
+    fn connect(&self, uri: &Uri, waiter: &Waiter, deadline: Instant) -> Result<(Socket, Option<Session>), Fault> {
         let is_https = uri.scheme() == Some(&Scheme::HTTPS);
         let host = uri.host().unwrap_or_default();
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         let (first_host, first_port) = self.proxy.as_ref().map_or((host, port), |proxy| (&proxy.host, proxy.port));
 
-        let addresses = self.dns.resolve(first_host, first_port, &self.waiter, deadline)?;
-        let socket =
-            Socket::connect(&addresses, &self.waiter, deadline).inspect_err(|_| self.dns.forget(first_host))?;
+        let addresses = self.dns.resolve(first_host, first_port, waiter, deadline)?;
+        let socket = Socket::connect(&addresses, waiter, deadline).inspect_err(|_| self.dns.forget(first_host))?;
         if let Some(proxy) = &self.proxy {
-            proxy.tunnel(host, port, &socket, &self.waiter, deadline)?;
+            proxy.tunnel(host, port, &socket, waiter, deadline)?;
         }
-        let session = if is_https { Some(self.tls.connect(host, &socket, &self.waiter, deadline)?) } else { None };
+        let session = if is_https { Some(self.tls.connect(host, &socket, waiter, deadline)?) } else { None };
         Ok((socket, session))
     }
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::ffi::sys::{self, Interest, MOST_INTERESTS, Ready};
@@ -35,30 +35,43 @@ impl Stop {
     }
 }
 
-/// Wakes every wait of a client when it is closed. One pair of sockets a process: the child of a fork has its own.
+/// Ends every wait of a client when it is closed, or of a batch when it is stopped. One pair of sockets a process: the
+/// child of a fork has its own.
 #[derive(Debug)]
 pub(crate) struct Bell {
-    closed: AtomicBool,
+    rung: AtomicU8,
     ours: UnixStream,
     theirs: UnixStream,
+}
+
+/// Why a bell is rung.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Closed = 1,
+    Cancelled = 2,
 }
 
 impl Bell {
     pub fn new() -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         theirs.set_nonblocking(true)?;
-        Ok(Bell { closed: AtomicBool::new(false), ours, theirs })
+        Ok(Bell { rung: AtomicU8::new(0), ours, theirs })
     }
 
-    /// From here on every wait ends with [`Stop::Closed`].
-    pub fn ring(&self) {
-        self.closed.store(true, Ordering::SeqCst);
+    /// From here on every wait ends with `end`, or with that of an earlier ring.
+    pub fn ring(&self, end: End) {
+        let _ = self.rung.compare_exchange(0, end as u8, Ordering::SeqCst, Ordering::SeqCst);
         // What was written is never read, so that it wakes all. Full means that it was written before.
         let _ = io::Write::write(&mut &self.theirs, &[1]);
     }
 
-    pub fn has_rung(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
+    /// `Err` once it has rung.
+    pub fn check(&self) -> Result<(), Stop> {
+        match self.rung.load(Ordering::SeqCst) {
+            0 => Ok(()),
+            rung if rung == End::Closed as u8 => Err(Stop::Closed),
+            _ => Err(Stop::Cancelled),
+        }
     }
 }
 
@@ -87,13 +100,11 @@ impl Waiter {
         all[..interests.len()].copy_from_slice(interests);
         let all = &all[..=interests.len()];
         loop {
-            if self.bell.has_rung() {
-                return Err(Stop::Closed);
-            }
+            self.bell.check()?;
             let left = deadline.saturating_duration_since(Instant::now());
             let slice = if self.hooks.interrupt.is_some() { left.min(ASK_EVERY) } else { left };
             match sys::poll(all, slice) {
-                Ok(ready) if ready.has(interests.len()) => return Err(Stop::Closed),
+                Ok(ready) if ready.has(interests.len()) => {} // the bell, which is looked at above
                 Ok(ready) if ready.any() => return Ok(ready),
                 Ok(_) if left == slice && Instant::now() >= deadline => return Err(Stop::Deadline),
                 Ok(_) => self.ask()?,

@@ -16,6 +16,7 @@ use zeroize::Zeroize;
 use super::Net;
 use super::socket::Socket;
 use super::tls::{Session, SessionError};
+use super::wait::Waiter;
 use crate::ffi::sys::Interest;
 use crate::hooks::Level;
 use crate::verdict::Fault;
@@ -35,6 +36,8 @@ pub(crate) struct Line(Mutex<LineState>);
 
 #[derive(Debug)]
 struct LineState {
+    /// Of the call that the lane serves; none before the first.
+    waiter: Option<Waiter>,
     deadline: Instant,
     connect_timeout: Duration,
     stage: Stage,
@@ -57,14 +60,7 @@ enum Stage {
 
 impl Line {
     pub fn new() -> Self {
-        Line(Mutex::new(LineState {
-            deadline: Instant::now(),
-            connect_timeout: Duration::ZERO,
-            stage: Stage::Idle,
-            request_complete: false,
-            received: 0,
-            fault: None,
-        }))
+        Line(Mutex::new(LineState::new(None, Instant::now(), Duration::ZERO)))
     }
 
     fn state(&self) -> MutexGuard<'_, LineState> {
@@ -72,15 +68,16 @@ impl Line {
     }
 
     /// Begins an attempt.
-    pub fn begin(&self, deadline: Instant, connect_timeout: Duration) {
-        *self.state() = LineState {
-            deadline,
-            connect_timeout,
-            stage: Stage::Idle,
-            request_complete: false,
-            received: 0,
-            fault: None,
-        };
+    pub fn begin(&self, waiter: &Waiter, deadline: Instant, connect_timeout: Duration) {
+        *self.state() = LineState::new(Some(waiter.clone()), deadline, connect_timeout);
+    }
+
+    /// Where and until when the attempt waits.
+    fn waiter(&self) -> Result<(Waiter, Instant), Error> {
+        let state = self.state();
+        // ureq asks for connections within an attempt alone.
+        let waiter = state.waiter.clone().ok_or(Error::ConnectionFailed)?;
+        Ok((waiter, state.deadline))
     }
 
     /// The head of the answer came: what follows is its body.
@@ -105,6 +102,13 @@ impl Line {
     }
 }
 
+impl LineState {
+    fn new(waiter: Option<Waiter>, deadline: Instant, connect_timeout: Duration) -> Self {
+        let (stage, request_complete, received, fault) = (Stage::Idle, false, 0, None);
+        LineState { waiter, deadline, connect_timeout, stage, request_complete, received, fault }
+    }
+}
+
 /// Makes connections for the one lane that it belongs to.
 pub(crate) struct WireConnector {
     pub net: Arc<Net>,
@@ -115,14 +119,12 @@ impl Connector for WireConnector {
     type Out = Wire;
 
     fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Wire>, Error> {
-        let (started, deadline) = {
-            let state = self.line.state();
-            let now = Instant::now();
-            (now, state.deadline.min(now + state.connect_timeout))
-        };
-        match self.net.connect(details.uri, deadline) {
+        let (waiter, call_deadline) = self.line.waiter()?;
+        let (started, timeout) = (Instant::now(), self.line.state().connect_timeout);
+        let deadline = call_deadline.min(started + timeout);
+        match self.net.connect(details.uri, &waiter, deadline) {
             Ok((socket, session)) => {
-                self.net.waiter.hooks().log(Level::Debug, || {
+                waiter.hooks().log(Level::Debug, || {
                     let tls = if session.is_some() { " with TLS" } else { "" };
                     format!(
                         "connected to {}{tls} in {} us",
@@ -130,16 +132,13 @@ impl Connector for WireConnector {
                         started.elapsed().as_micros()
                     )
                 });
-                let (net, line) = (self.net.clone(), self.line.clone());
-                Ok(Some(Wire { socket, session, buffers: WireBuffers::default(), net, line, broken: false }))
+                let line = self.line.clone();
+                Ok(Some(Wire { socket, session, buffers: WireBuffers::default(), line, broken: false }))
             }
             // The connect timeout passed, but not the call's deadline: another attempt may follow.
-            Err(Fault::Deadline(what)) if deadline < self.line.state().deadline => {
-                let timeout = self.line.state().connect_timeout;
-                Err(self
-                    .line
-                    .fail(Fault::Connect(format!("no connection within {} ms: it passed {what}", timeout.as_millis()))))
-            }
+            Err(Fault::Deadline(what)) if deadline < call_deadline => Err(self
+                .line
+                .fail(Fault::Connect(format!("no connection within {} ms: it passed {what}", timeout.as_millis())))),
             Err(fault) => Err(self.line.fail(fault)),
         }
     }
@@ -166,21 +165,16 @@ pub(crate) struct Wire {
     socket: Socket,
     session: Option<Session>,
     buffers: WireBuffers,
-    net: Arc<Net>,
     line: Arc<Line>,
     /// The connection took no more of the request: an answer may still come, but it is not to be used again.
     broken: bool,
 }
 
 impl Wire {
-    fn log(&self, level: Level, text: impl FnOnce() -> String) {
-        self.net.waiter.hooks().log(level, text);
-    }
-
     /// Waits on the connection for the rest of the call's time.
     fn wait(&self, interest: Interest, what: &'static str) -> Result<(), Error> {
-        let deadline = self.line.state().deadline;
-        match self.net.waiter.until_ready(&[interest], deadline) {
+        let (waiter, deadline) = self.line.waiter()?;
+        match waiter.until_ready(&[interest], deadline) {
             Ok(_) => Ok(()),
             Err(stop) => Err(self.line.fail(stop.into_fault(what))),
         }
@@ -204,10 +198,7 @@ impl Wire {
             match wrote {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_to_write()?,
-                Err(error) => {
-                    self.log(Level::Debug, || format!("the connection took no more of the request: {error}"));
-                    self.broken = true;
-                }
+                Err(_) => self.broken = true,
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The library against the sandbox, whose journal is the truth.
 
+mod batch;
 mod bounds;
 mod certainty;
 mod close;

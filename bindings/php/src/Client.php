@@ -21,6 +21,8 @@ use UserEngage\Internal\NativeResult;
 final class Client
 {
     private Handle $handle;
+
+    /** Kept as long as the library may call it. */
     private ?Hooks $hooks = null;
 
     /**

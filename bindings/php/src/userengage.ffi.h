@@ -66,6 +66,8 @@ typedef struct ue_message {
   size_t source_context_length;
 } ue_message;
 
+typedef int32_t (*ue_progress_fn)(void *user_data, size_t done, size_t count);
+
 struct ue_client *ue_client_new(const char *api_key,
                                 const struct ue_options *options,
                                 struct ue_result **result);
@@ -73,6 +75,13 @@ struct ue_client *ue_client_new(const char *api_key,
 enum ue_status ue_send_conversation(struct ue_client *client,
                                     const struct ue_message *message,
                                     struct ue_result **result);
+
+enum ue_status ue_send_conversations(struct ue_client *client,
+                                     const struct ue_message *messages,
+                                     size_t count,
+                                     ue_progress_fn progress,
+                                     void *progress_user_data,
+                                     struct ue_result **results);
 
 void ue_client_close(struct ue_client *client);
 

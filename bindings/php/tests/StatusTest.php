@@ -47,9 +47,10 @@ final class StatusTest extends TestCase
     {
         $user = $this->user();
         $this->sandbox()->fault($user, ...$fault);
+        $timeout = $fault['fault'] === 'hang' ? 0.3 : 30.0;
         $exception = self::assertThrows(
             $class,
-            fn () => $this->client(maxAttempts: 1, timeout: 0.5)->sendConversation($user, self::CONTENT),
+            fn () => $this->client(maxAttempts: 1, timeout: $timeout)->sendConversation($user, self::CONTENT),
         );
         self::assertSame($class, $exception::class);
         self::assertSame($delivery, $exception->delivery);

@@ -8,7 +8,7 @@ use UserEngage\Delivery;
 
 /**
  * A message was not delivered, or it is unknown whether it was. Its text is one line for a person: what happened, what
- * is known of the message, what to do. getCode() is the ue_status of include/userengage.h.
+ * is known of the message, what to do. getCode() is its ue_status of include/userengage.h.
  */
 class UserEngageException extends \RuntimeException
 {
@@ -33,7 +33,7 @@ class UserEngageException extends \RuntimeException
     /** @internal The client makes these. */
     final public function __construct(
         string $message,
-        int $status = 0,
+        ?int $status = null,
         ?\Throwable $previous = null,
         /** Whether the message was delivered. Unless Delivery::NotDelivered, the customer may see it twice if it is
          *  sent again. */
@@ -53,7 +53,7 @@ class UserEngageException extends \RuntimeException
         /** The body of the last answer as it came, at most 64 KiB of it. */
         public readonly string $body = '',
     ) {
-        parent::__construct($message, $status, $previous);
+        parent::__construct($message, $status ?? (int) array_search(static::class, self::CLASSES, true), $previous);
     }
 
     /**

@@ -75,9 +75,7 @@ final class Hooks
         }
     }
 
-    /**
-     * Begins a call of the library that may call back. Returns what end() wants.
-     */
+    /** Begins a call of the library that may call back. Returns what end() wants. */
     public static function begin(): bool
     {
         return Signals::hold();
