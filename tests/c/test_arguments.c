@@ -237,7 +237,7 @@ static void options_out_of_their_range_are_refused(void) {
 }
 
 static void a_key_that_no_header_can_carry_is_refused_and_not_repeated(void) {
-  static const char *const keys[] = {"", "with space", "line\nend", "tab\there", "s\xc3\xa9" "cret-key"};
+  static const char *const keys[] = {"", "with space", "line\nend", "tab\there", "secr\xc3\xa9t-key"};
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
     ue_result *result = NULL;
     CHECK(ue_client_new(keys[i], NULL, &result) == NULL);

@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
     printf("C: delivered to %s (HTTP %d, %.1f ms)\n", message.client_user_id, (int)ue_result_http_status(result),
            (double)ue_result_elapsed_us(result) / 1000);
   } else {
-    fprintf(stderr, "C: %s: %s\n", ue_status_name(status), ue_result_message(result));
+    fprintf(stderr, "C: %s\n", ue_result_message(result));
   }
 
   ue_result_free(result);
