@@ -5,7 +5,7 @@ CC     ?= cc
 export USERENGAGE_LIBRARY := $(abspath $(TARGET))/release/libuserengage.so
 export UE_SANDBOX         := $(abspath $(TARGET))/release/ue-sandbox
 
-.PHONY: help setup lib sandbox header demo demo-stop test lint test-rust test-c test-python test-php soak clean
+.PHONY: help setup lib sandbox header demo demo-stop test lint test-rust test-c test-python test-php test-sandbox soak clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,7 +31,7 @@ demo: setup sandbox lib ## Send one message from C, Python and PHP to a sandbox,
 demo-stop: ## Stop the sandbox that `make demo` left running
 	@tests/demo stop
 
-test: setup lint test-rust sandbox lib test-c test-python test-php ## Every test in every language
+test: setup lint test-rust sandbox lib test-c test-python test-php test-sandbox ## Every test in every language
 
 lint: ## Formatting and lints, warnings denied
 	$(CARGO) fmt --all --check
@@ -49,8 +49,13 @@ test-python: ## The Python package
 test-php: ## The PHP package
 	bindings/php/run-tests
 
+test-sandbox: ## The sandbox's page in a browser, and the specification's own snippets
+	tests/sandbox/run-tests
+
 soak: ## 100,000 messages through random faults: is what is said of each true? Minutes
 	$(CARGO) test --profile soak --locked --test soak
 
 clean: ## Remove what was built
 	$(CARGO) clean
+
+-include bindings/c/install.mk

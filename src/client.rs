@@ -5,7 +5,7 @@ use std::io;
 use std::mem;
 use std::ops::{ControlFlow, Deref};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use once_cell::race::OnceBox;
@@ -391,35 +391,46 @@ fn wait_within(wait: Duration, waiter: &Waiter, deadline: Instant) -> Result<(),
     waiter.until(until).map_err(Held::Stopped)
 }
 
-/// How many calls are under way.
+/// How many calls are under way, and whether anybody waits for their end.
 #[derive(Debug, Default)]
 struct Calls {
-    count: Mutex<usize>,
+    state: Mutex<CallsState>,
     none: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct CallsState {
+    under_way: usize,
+    awaited: bool,
 }
 
 struct Call<'a>(&'a Calls);
 
 impl Calls {
+    fn state(&self) -> MutexGuard<'_, CallsState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn begin(&self) -> Call<'_> {
-        *self.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.state().under_way += 1;
         Call(self)
     }
 
     fn wait_for_none(&self) {
-        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        while *count > 0 {
-            count = self.none.wait(count).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        state.awaited = true;
+        while state.under_way > 0 {
+            state = self.none.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        let mut count = self.0.count.lock().unwrap_or_else(PoisonError::into_inner);
-        *count -= 1;
-        if *count == 0 {
-            self.0.none.notify_all();
+        let mut state = self.0.state();
+        state.under_way -= 1;
+        if state.awaited {
+            self.0.none.notify_all(); // a system call, whether anybody waits or not
         }
     }
 }

@@ -37,12 +37,9 @@ pub(crate) struct Request {
 impl Endpoint {
     pub fn new(api_key: &str, options: &Options) -> Result<Self, Error> {
         let (scheme, authority, path) = parse_base_url(&options.base_url)?;
-        Ok(Endpoint {
-            scheme,
-            authority,
-            users: format!("{}/users/", path.trim_end_matches('/')),
-            headers: headers(api_key, options)?,
-        })
+        let users = format!("{}/users/", path.trim_end_matches('/'));
+        let headers = headers(api_key, &authority, options)?;
+        Ok(Endpoint { scheme, authority, users, headers })
     }
 
     pub fn api_key(&self) -> &str {
@@ -75,14 +72,18 @@ impl Endpoint {
                     .build()
             })
             .map_err(|error| Error::invalid(format!("client_user_id does not make a path ({error}): shorten it")))?;
-        Ok(Request { uri, headers: self.headers.clone(), body })
+        let mut headers = self.headers.clone();
+        if let Some(length) = headers.get_mut(header::CONTENT_LENGTH) {
+            *length = HeaderValue::from(body.len());
+        }
+        Ok(Request { uri, headers, body })
     }
 }
 
 /// Everything but RFC 3986's unreserved characters.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-fn headers(api_key: &str, options: &Options) -> Result<HeaderMap, Error> {
+fn headers(api_key: &str, authority: &Authority, options: &Options) -> Result<HeaderMap, Error> {
     if api_key.is_empty() {
         return Err(Error::invalid("api_key is empty: give the API key of your UserEngage application"));
     }
@@ -124,7 +125,13 @@ fn headers(api_key: &str, options: &Options) -> Result<HeaderMap, Error> {
         ApiVersion::V2 => "*/*; version=2",
     };
 
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| bad("base_url"))?;
+
+    // Host first, as RFC 9110, section 7.2, asks. Content-Length is set for each request; it stands here so that the map
+    // need not grow then.
     let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(header::HOST, host);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
     headers.insert(header::AUTHORIZATION, authorization);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT, HeaderValue::from_static(accept));

@@ -34,10 +34,10 @@ pub(crate) struct Hooks {
 impl Hooks {
     /// Logs what `text` makes, which is not called when nobody listens.
     pub fn log(&self, level: Level, text: impl FnOnce() -> String) {
-        if let Some((most, log)) = &self.log {
-            if level <= *most {
-                log(level, &text());
-            }
+        if let Some((most, log)) = &self.log
+            && level <= *most
+        {
+            log(level, &text());
         }
     }
 

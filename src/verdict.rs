@@ -12,7 +12,7 @@ use crate::error::{Delivery, Status};
 pub(crate) struct Answer {
     pub status: u16,
     pub location_host: Option<String>,
-    pub content_type: String,
+    pub content_type: ContentType,
     pub retry_after: Option<String>,
     pub request_id: String,
     /// The answer names itself Cloudflare's: its own statuses (520 to 530) then mean what Cloudflare documents.
@@ -22,6 +22,27 @@ pub(crate) struct Answer {
     pub body_cut: bool,
     /// Whether the whole request went out before this answer came.
     pub request_complete: bool,
+}
+
+/// The media type of an answer's body, as far as it matters here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ContentType {
+    Json,
+    Html,
+    #[default]
+    Other,
+}
+
+impl ContentType {
+    /// Of the value of a `Content-Type` header.
+    pub fn of(value: &str) -> Self {
+        let has = |kind: &str| value.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(kind.as_bytes()));
+        match (has("json"), has("html")) {
+            (true, _) => ContentType::Json,
+            (_, true) => ContentType::Html,
+            _ => ContentType::Other,
+        }
+    }
 }
 
 /// An attempt that ended without an answer.
@@ -135,7 +156,8 @@ pub(crate) fn of_answer(answer: &Answer, now: SystemTime) -> Verdict {
         500..=599 => (Status::ServerError, Unknown, Stop),
         _ => (Status::BadReply, Unknown, Stop),
     };
-    let mut verdict = Verdict::new(status, delivery, then, answer.what(status)).with_evidence(answer.request_complete);
+    let what = if status == Status::Ok { String::new() } else { answer.what(status) };
+    let mut verdict = Verdict::new(status, delivery, then, what).with_evidence(answer.request_complete);
     verdict.retry_after = retry_after;
     verdict
 }
@@ -143,11 +165,11 @@ pub(crate) fn of_answer(answer: &Answer, now: SystemTime) -> Verdict {
 impl Answer {
     /// Whether a 2xx can be the service's own: its bodies are empty or JSON. A captive portal's or a proxy's are not.
     fn is_of_the_service(&self) -> bool {
-        if self.content_type.to_ascii_lowercase().contains("json") {
+        if self.content_type == ContentType::Json {
             return true;
         }
         match self.body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            None => !(self.body_cut && self.content_type.to_ascii_lowercase().contains("html")),
+            None => !(self.body_cut && self.content_type == ContentType::Html),
             Some(first) => matches!(first, b'{' | b'['),
         }
     }

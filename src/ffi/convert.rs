@@ -273,8 +273,7 @@ pub(super) fn progress(call: ue_progress_fn, user_data: *mut c_void, count: usiz
 
 /// `text` for C, without what C takes for its end.
 pub(super) fn c_string(text: &str) -> CString {
-    let bytes: Vec<u8> = text.bytes().filter(|byte| *byte != 0).collect();
-    CString::new(bytes).unwrap_or_default()
+    CString::new(text).unwrap_or_else(|_| CString::new(text.replace('\0', "")).unwrap_or_default())
 }
 
 pub(super) fn new_client(client: Client) -> *mut ue_client {

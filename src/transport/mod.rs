@@ -26,7 +26,7 @@ use self::tls::{Session, Tls};
 use self::wire::{LARGEST_HEAD, Line, NoResolver, WireConnector};
 use crate::endpoint::Request;
 use crate::hooks::Level;
-use crate::verdict::{Answer, Failure, Fault};
+use crate::verdict::{Answer, ContentType, Failure, Fault};
 
 /// How much of an answer's body is kept, and how much is read so that the connection can be used again.
 const KEPT_BODY: usize = 64 * 1024;
@@ -179,7 +179,7 @@ fn read_answer(response: Response<Body>, request_complete: bool) -> Answer {
     Answer {
         status: head.status.as_u16(),
         location_host: text(header::LOCATION).and_then(|to| to.parse::<Uri>().ok()?.host().map(str::to_owned)),
-        content_type: text(header::CONTENT_TYPE).unwrap_or_default().to_owned(),
+        content_type: text(header::CONTENT_TYPE).map(ContentType::of).unwrap_or_default(),
         retry_after: text(header::RETRY_AFTER).map(str::to_owned),
         request_id: text_of(&head.headers, "cf-ray").unwrap_or_default().chars().take(128).collect(),
         cloudflare: text(header::SERVER).is_some_and(|server| server.eq_ignore_ascii_case("cloudflare")),
@@ -198,7 +198,8 @@ fn text_of(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str>
 fn read_body(body: &mut Body) -> (Vec<u8>, bool) {
     let mut kept = Vec::new();
     let mut reader = body.as_reader();
-    let mut buffer = [0; 8 * 1024];
+    // Most bodies are smaller than this, and a larger buffer takes longer to clear than to read into.
+    let mut buffer = [0; 1024];
     let mut read = 0;
     loop {
         match reader.read(&mut buffer) {

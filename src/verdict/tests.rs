@@ -79,11 +79,12 @@ fn a_2xx_is_the_services_own_when_its_body_is_empty_or_json() {
         ("", " \n{\"id\":1}", true),
         ("text/plain", "[]", true),
         ("text/html", "", true),
+        ("Application/JSON", "", true),
         ("text/html", "<html>Log in to the hotel's network", false),
         ("", "<!doctype html>", false),
         ("text/plain", "OK", false),
     ] {
-        let answer = Answer { content_type: content_type.into(), body: body.into(), ..answer(201) };
+        let answer = Answer { content_type: ContentType::of(content_type), body: body.into(), ..answer(201) };
         let expected = if ours { (Status::Ok, Delivered, Stop) } else { (Status::BadReply, Unknown, Stop) };
         assert_eq!(judged(&answer), expected, "{content_type:?} {body:?}");
     }
@@ -91,9 +92,9 @@ fn a_2xx_is_the_services_own_when_its_body_is_empty_or_json() {
 
 #[test]
 fn a_2xx_whose_html_never_came_is_not_the_services_own() {
-    let answer = Answer { content_type: "text/html".into(), body_cut: true, ..answer(201) };
+    let answer = Answer { content_type: ContentType::Html, body_cut: true, ..answer(201) };
     assert_eq!(judged(&answer), (Status::BadReply, Unknown, Stop));
-    let answer = Answer { content_type: "application/json".into(), ..answer };
+    let answer = Answer { content_type: ContentType::Json, ..answer };
     assert_eq!(judged(&answer), (Status::Ok, Delivered, Stop));
 }
 

@@ -6,6 +6,7 @@
 #include <thread>
 #include <type_traits>
 #include <userengage.hpp>
+#include <vector>
 #if __cplusplus >= 202002L
 #include <stop_token>
 #endif
@@ -206,6 +207,31 @@ void a_wait_that_the_service_asks_for_is_told() {
   CHECK(result.retry_after() == std::chrono::seconds(7));
 }
 
+void a_batch_has_a_result_for_each_message_and_tells_its_progress() {
+  auto client = new_client();
+  const std::vector<Message> messages{{220, "first"}, {"missing-220", "Hi"}, {"", "Hi"}, {220, "second"}};
+  std::size_t told = 0;
+  const auto results = client.try_send_conversations(messages, [&told](std::size_t done, std::size_t count) {
+    CHECK(done == ++told && count == 4);
+    return false;
+  });
+  CHECK_INT(told, 4);
+  CHECK_INT(results.size(), 4);
+  CHECK(results[0].ok() && results[3].ok());
+  CHECK(results[1].status() == Status::not_found && results[2].status() == Status::invalid_argument);
+  CHECK_INT(requests("220"), 2);
+  CHECK(client.try_send_conversations({}).empty());
+  CHECK(Client().try_send_conversations(messages).front().status() == Status::invalid_argument);
+}
+
+void progress_may_stop_a_batch() {
+  auto client = new_client();
+  const std::vector<Message> messages(50, Message{221, "Hi"});
+  const auto results = client.try_send_conversations(messages, [](std::size_t done, std::size_t) { return done == 1; });
+  CHECK(results.front().ok());
+  CHECK(results.back().status() == Status::cancelled && results.back().delivery() == Delivery::not_delivered);
+}
+
 void names_and_version_are_the_librarys() {
   CHECK(userengage::name(Status::timeout) == "UE_TIMEOUT");
   CHECK(userengage::version() == UE_VERSION);
@@ -302,6 +328,8 @@ const test tests[] = {
     TEST(closing_from_another_thread_ends_a_call),
     TEST(a_moved_from_or_empty_result_reads_as_an_unknown_failure),
     TEST(a_wait_that_the_service_asks_for_is_told),
+    TEST(a_batch_has_a_result_for_each_message_and_tells_its_progress),
+    TEST(progress_may_stop_a_batch),
     TEST(names_and_version_are_the_librarys),
 #if __cplusplus >= 202002L
     TEST(designated_initialisers_and_a_stop_token),

@@ -208,6 +208,7 @@ static void a_client_may_be_freed_in_atexit(void) {
       if (is_busy) {
         pthread_t thread;
         CHECK_INT(pthread_create(&thread, NULL, hang_on_1108, NULL), 0);
+        CHECK_INT(pthread_detach(thread), 0);
         await_requests("1108", 1);
       }
       exit(3);

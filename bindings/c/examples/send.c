@@ -1,7 +1,7 @@
 /* Sends one message to a customer, and says what became of it.
  *
  *     cc send.c $(pkg-config --cflags --libs userengage) -o send
- *     UE_API_KEY=... ./send 42 */
+ *     UE_API_KEY=... ./send [client_user_id] [content] */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,17 +22,17 @@ int main(int argc, char **argv) {
 
   ue_message message = UE_MESSAGE_INIT;
   message.client_user_id = argc > 1 ? argv[1] : "42";
-  message.content = "Hi <b>user</b>, enjoy our product!";
+  message.content = argc > 2 ? argv[2] : "Hi <b>user</b>, enjoy our product!";
   message.user = 926;
   message.source = 2;
   message.source_context = "{\"name\": \"This is source_context used in API\", \"id\": 123}";
 
   ue_status status = ue_send_conversation(client, &message, &result);
   if (status == UE_OK) {
-    printf("C: delivered to %s (HTTP %d, %.1f ms)\n", message.client_user_id, (int)ue_result_http_status(result),
+    printf("delivered to %s (HTTP %d, %.1f ms)\n", message.client_user_id, (int)ue_result_http_status(result),
            (double)ue_result_elapsed_us(result) / 1000);
   } else {
-    fprintf(stderr, "C: %s\n", ue_result_message(result));
+    fprintf(stderr, "%s\n", ue_result_message(result));
   }
 
   ue_result_free(result);

@@ -1,7 +1,7 @@
 // Sends one message to a customer, and says what became of it.
 //
 //     c++ -std=c++17 send.cpp $(pkg-config --cflags --libs userengage) -o send
-//     UE_API_KEY=... ./send 42
+//     UE_API_KEY=... ./send [client_user_id] [content]
 
 #include <cstdlib>
 #include <iostream>
@@ -14,14 +14,14 @@ int main(int argc, char **argv) try {
 
   userengage::Message message;
   message.client_user_id = argc > 1 ? argv[1] : "42";
-  message.content = "Hi <b>user</b>, enjoy our product!";
+  message.content = argc > 2 ? argv[2] : "Hi <b>user</b>, enjoy our product!";
   message.user = 926;
   message.source = userengage::Source::email;
   message.source_context = R"({"name": "This is source_context used in API", "id": 123})";
 
   auto result = client.send_conversation(message);
-  std::cout << "C++: delivered (HTTP " << *result.http_status() << ", " << result.elapsed().count() << " us)\n";
+  std::cout << "delivered (HTTP " << *result.http_status() << ", " << result.elapsed().count() << " us)\n";
 } catch (const userengage::Error &error) {
-  std::cerr << "C++: " << name(error.status()) << ": " << error.what() << '\n';
+  std::cerr << name(error.status()) << ": " << error.what() << '\n';
   return 1;
 }

@@ -1,6 +1,6 @@
 <?php
 
-// Sends one message: UE_API_KEY=... php send.php [client_user_id]
+// Sends one message: UE_API_KEY=... php send.php [client_user_id] [content]
 
 declare(strict_types=1);
 
@@ -18,7 +18,7 @@ try {
     );
     $result = $client->sendConversation(
         clientUserId: $argv[1] ?? 42,
-        content: 'Hi <b>user</b>, enjoy our product!',
+        content: $argv[2] ?? 'Hi <b>user</b>, enjoy our product!',
         user: 926,
         source: Source::Email,
         sourceContext: ['name' => 'This is source_context used in API', 'id' => 123],

@@ -51,6 +51,7 @@ export class Sandbox {
   }
 
   async stop() {
+    if (this.child.exitCode !== null) return;
     const ended = once(this.child, "exit");
     this.child.stdin.end();
     await ended;

@@ -66,8 +66,9 @@ impl Answer {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Writes the header lines, without the empty line that ends a head.
-    pub fn write_headers(&self, out: &mut Vec<u8>) {
+    /// Writes the status line and the headers, without the empty line that ends a head.
+    pub fn write_start(&self, out: &mut Vec<u8>) {
+        self.write_status_line(out);
         for (name, value) in &self.headers {
             out.extend_from_slice(name.as_bytes());
             out.extend_from_slice(b": ");
@@ -78,8 +79,7 @@ impl Answer {
 
     /// Writes the whole answer with a `Content-Length`. `bodyless` leaves the body out, as for `HEAD`.
     pub fn write(&self, out: &mut Vec<u8>, bodyless: bool) {
-        self.write_status_line(out);
-        self.write_headers(out);
+        self.write_start(out);
         if !self.has("content-length") {
             out.extend_from_slice(b"Content-Length: ");
             out.extend_from_slice(self.body.len().to_string().as_bytes());

@@ -215,11 +215,11 @@ impl Connection {
         }
     }
 
-    /// Enters a request that is answered with an error.
-    pub fn refused(&self, request: &Request<'_>, fault: Option<&'static str>, answer: &Answer) {
+    /// Enters a request that is answered with an error. Gives its number.
+    pub fn refused(&self, request: &Request<'_>, fault: Option<&'static str>, answer: &Answer) -> u64 {
         let mut exchange = self.entry(request, fault, Some(answer.status));
         exchange.keep_answer(&answer.body);
-        self.shared.journal.record(exchange, None);
+        self.shared.journal.record(exchange, None).0
     }
 
     /// The journal's entry for a request.

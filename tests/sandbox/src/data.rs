@@ -100,6 +100,7 @@ struct Mirror {
 impl Mirror {
     fn open(path: &Path) -> rusqlite::Result<Mirror> {
         let file = Connection::open(path)?;
+        file.busy_timeout(Duration::from_millis(300))?;
         // One sandbox a file: two would give the same id twice.
         file.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         file.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;

@@ -22,6 +22,8 @@ struct State {
     unanswered: u64,
     received: u64,
     stored: u64,
+    /// How often an entry changed after it was made.
+    amendments: u64,
     /// Conversations whose request changed after it was entered; for the file, if there is one.
     amended: Option<Vec<u64>>,
 }
@@ -64,6 +66,7 @@ impl Journal {
                 unanswered: 0,
                 received: 0,
                 stored: 0,
+                amendments: 0,
                 amended: None,
             }),
             changes: watch::Sender::new(0),
@@ -93,6 +96,7 @@ impl Journal {
     pub(crate) fn amend(&self, id: u64, status: Option<u16>, message: Option<Message>) -> Option<u64> {
         let mut state = crate::lock(&self.state);
         let mut exchange = state.requests.get(id).map(|entry| Exchange::clone(entry))?;
+        state.amendments += 1;
         if exchange.status != status {
             state.uncount(exchange.status);
             state.count(status, 1);
@@ -161,6 +165,11 @@ impl Journal {
     pub fn clear_conversations(&self) {
         crate::lock(&self.state).conversations.clear();
         self.changed();
+    }
+
+    /// How often an entry changed after it was made.
+    pub(crate) fn amendments(&self) -> u64 {
+        crate::lock(&self.state).amendments
     }
 
     /// The conversations whose request changed since the last time, for a file that follows.

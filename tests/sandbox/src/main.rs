@@ -5,7 +5,7 @@
 use clap::Parser;
 use std::io::{Read, Write};
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use ue_sandbox::{Options, Sandbox};
 
 fn main() -> ExitCode {
@@ -18,40 +18,50 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    // Signals are caught from before anyone can know that it is ready.
+    let end = match sandbox.run_until(async { End::new(until_stdin_closes) }) {
+        Ok(end) => end,
+        Err(error) => {
+            eprintln!("ue-sandbox: signals cannot be caught: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let text = if json { sandbox.announcement().to_string() } else { greeting(&sandbox) };
     // Nobody reads it: no reason to end.
     let _ = writeln!(std::io::stdout(), "{text}").and_then(|()| std::io::stdout().flush());
-    let end = wait_for_the_end(until_stdin_closes);
-    match sandbox.run_until(end) {
-        Some(Err(error)) => {
-            eprintln!("ue-sandbox: signals cannot be caught: {error}");
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
-    }
+    sandbox.run_until(end.come());
+    ExitCode::SUCCESS
 }
 
-/// Waits for SIGINT, SIGTERM or, if told so, the end of standard input.
-async fn wait_for_the_end(until_stdin_closes: bool) -> std::io::Result<()> {
-    let (closed, stdin) = tokio::sync::oneshot::channel();
-    if until_stdin_closes {
-        // A thread, because a read from a terminal or a file cannot be waited for otherwise.
-        std::thread::spawn(move || {
-            let mut sink = [0; 1024];
-            while matches!(std::io::stdin().read(&mut sink), Ok(1..)) {}
-            let _ = closed.send(());
-        });
-    } else {
-        std::mem::forget(closed);
+/// What ends the sandbox: SIGINT, SIGTERM or, if told so, the end of standard input.
+struct End {
+    interrupt: Signal,
+    terminate: Signal,
+    until_stdin_closes: bool,
+}
+
+impl End {
+    fn new(until_stdin_closes: bool) -> std::io::Result<End> {
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(End { interrupt, terminate, until_stdin_closes })
     }
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = stdin => {}
+
+    async fn come(mut self) {
+        let (closed, stdin) = tokio::sync::oneshot::channel();
+        if self.until_stdin_closes {
+            // A thread, because a read from a terminal or a file cannot be waited for otherwise.
+            std::thread::spawn(move || {
+                let mut sink = [0; 1024];
+                while matches!(std::io::stdin().read(&mut sink), Ok(1..)) {}
+                let _ = closed.send(());
+            });
+        }
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = stdin, if self.until_stdin_closes => {}
+        }
     }
-    Ok(())
 }
 
 /// What a person wants to know first.

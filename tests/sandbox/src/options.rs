@@ -2,7 +2,7 @@
 
 use crate::tls::TlsVersion;
 use clap::Parser;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 /// The API key that is accepted unless another is given: 64 visible characters, and obviously no real one.
@@ -15,7 +15,7 @@ const _: () = assert!(API_KEY.len() == 64);
 #[command(name = "ue-sandbox", version, about, max_term_width = 100)]
 pub struct Options {
     /// Address to listen at; port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8025")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8025", value_parser = address)]
     pub listen: SocketAddr,
 
     /// Port to listen at, in the place of that in --listen
@@ -80,6 +80,12 @@ impl Default for Options {
     fn default() -> Options {
         Options::parse_from(["ue-sandbox", "--listen", "127.0.0.1:0"])
     }
+}
+
+/// An address or a name with a port, such as `localhost:8025`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let remedy = "write an address and a port, such as 127.0.0.1:8025";
+    text.to_socket_addrs().ok().and_then(|mut found| found.next()).ok_or_else(|| remedy.to_owned())
 }
 
 /// A rate that a limit can have.

@@ -143,6 +143,7 @@ fn state(shared: &Shared) -> Event {
         "run": shared.run,
         "conversations": shared.journal.span(),
         "requests": shared.journal.request_span(),
+        "amendments": shared.journal.amendments(),
         "faults": shared.faults.list(),
         "rate_limit": shared.api.throttle.per_second(),
     });

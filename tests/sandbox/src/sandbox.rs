@@ -13,11 +13,11 @@ use crate::tls::{Authority, Flaw};
 use crate::{Shared, pages, rest};
 use serde_json::{Value, json};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio_rustls::TlsAcceptor;
 
 /// A sandbox that runs until it is dropped.
@@ -27,6 +27,8 @@ pub struct Sandbox {
     tls_address: Option<SocketAddr>,
     authority: Option<Authority>,
     announcement: Value,
+    handle: Handle,
+    /// Taken when the sandbox is dropped, so that nothing waits for its tasks.
     runtime: Option<Runtime>,
     data: Option<Data>,
 }
@@ -85,14 +87,14 @@ impl Sandbox {
         let mut doors = vec![door];
         let beside = SocketAddr::new(address.ip(), 0);
         let mut announcement = json!({
-            "url": format!("http://{address}/"),
-            "base_url": format!("http://{address}/api/public/"),
+            "url": format!("http://{}/", reachable(address)),
+            "base_url": format!("http://{}/api/public/", reachable(address)),
             "api_key": options.api_key,
             "tls_url": null, "tls_base_url": null, "ca_file": null, "control_url": null, "bad_tls": null,
         });
         if options.json {
             let door = open(beside, None, true)?;
-            announcement["control_url"] = json!(format!("http://{}/", door.address));
+            announcement["control_url"] = json!(format!("http://{}/", reachable(door.address)));
             doors.push(door);
         }
         let mut tls_address = None;
@@ -132,17 +134,26 @@ impl Sandbox {
             runtime.spawn(door.serve(shared.clone(), router.clone()));
         }
         drop(entered);
-        Ok(Sandbox { shared, address, tls_address, authority, announcement, runtime: Some(runtime), data })
+        Ok(Sandbox {
+            shared,
+            address,
+            tls_address,
+            authority,
+            announcement,
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+            data,
+        })
     }
 
     /// The page and the REST: `http://127.0.0.1:PORT/`.
     pub fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        format!("http://{}/", reachable(self.address))
     }
 
     /// The base URL of the API: `http://127.0.0.1:PORT/api/public/`.
     pub fn base_url(&self) -> String {
-        format!("http://{}/api/public/", self.address)
+        format!("http://{}/api/public/", reachable(self.address))
     }
 
     /// The base URL of the API over TLS, when it was asked for.
@@ -190,9 +201,9 @@ impl Sandbox {
         &self.announcement
     }
 
-    /// Waits on the sandbox's runtime for something that ends it.
-    pub fn run_until<F: Future>(&self, end: F) -> Option<F::Output> {
-        self.runtime.as_ref().map(|runtime| runtime.block_on(end))
+    /// Waits, on the sandbox's runtime, for something.
+    pub fn run_until<F: Future>(&self, end: F) -> F::Output {
+        self.handle.block_on(end)
     }
 }
 
@@ -204,6 +215,14 @@ impl Drop for Sandbox {
         // Writes what came last.
         drop(self.data.take());
     }
+}
+
+/// The address at which this machine reaches itself when the sandbox listens at all of its addresses.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    address
 }
 
 fn open(address: SocketAddr, acceptor: Option<TlsAcceptor>, control: bool) -> Result<Door, StartError> {

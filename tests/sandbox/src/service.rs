@@ -61,6 +61,18 @@ pub(crate) fn cloudflare_page(status: u16, title: &str) -> Answer {
     )
 }
 
+/// The bytes of an interim answer.
+pub(crate) fn interim(status: u16) -> Vec<u8> {
+    let mut answer = Answer::empty(status);
+    if status != 100 {
+        answer = answer.with("Link", "</style.css>; rel=preload; as=style");
+    }
+    let mut text = Vec::new();
+    answer.write_start(&mut text);
+    text.extend_from_slice(b"\r\n");
+    text
+}
+
 /// What DRF tells of the view when it is asked with `OPTIONS`.
 pub(crate) fn description() -> Answer {
     let body =

@@ -192,7 +192,7 @@ pub(super) const KINDS: &[Kind] = &[
             Parameter {
                 name: "count",
                 about: "how many before the normal answer; 0 never ends",
-                wanted: Wanted::Integer { min: 0, max: 1_000_000, default: 0 },
+                wanted: Wanted::Integer { min: 0, max: 100_000, default: 0 },
             },
             ms("a pause between them", 0),
             store("whether the message is stored when they never end", false),

@@ -5,6 +5,7 @@ mod order;
 mod parameters;
 mod play;
 mod queue;
+mod spoil;
 
 pub use catalogue::{Kind, Parameter, Wanted};
 pub use order::Refusal;

@@ -28,6 +28,14 @@ export class Feed {
     return fresh;
   }
 
+  // Forgets the items from the first that fits on, so that they are asked for again.
+  forgetFrom(fits) {
+    const place = this.items.findIndex(fits);
+    if (place < 0) return;
+    this.newest = this.items[place].id - 1;
+    this.items = this.items.slice(0, place);
+  }
+
   reset() {
     this.items = [];
     this.newest = 0;

@@ -21,6 +21,10 @@ let name = "inbox";
 let view = views.inbox;
 let info = null;
 let run = null;
+let amendments = 0;
+// Conversations that came while nobody looked at the page.
+let missed = 0;
+const TITLE = document.title;
 
 const list = new List($("list"), choose);
 
@@ -34,7 +38,7 @@ function draw() {
   list.show(found.reverse(), view.row);
   $("none").hidden = found.length > 0;
   $("none").textContent = wanted.length > 0 ? "Nothing like it." : view.none;
-  for (const [key, { feed }] of Object.entries(views)) $(`count-${key}`).textContent = feed.items.length;
+  for (const [key, { feed }] of Object.entries(views)) $(`count-${key}`).textContent = feed.items.length.toLocaleString("en");
   $("clear").disabled = view.feed.items.length === 0;
 }
 
@@ -143,11 +147,18 @@ async function catchUp(state) {
   }
   const first = run !== state.run;
   run = state.run;
+  // An entry changes when a late answer is given at last.
+  const amended = state.amendments !== amendments;
+  amendments = state.amendments;
+  if (amended && !first) views.requests.feed.forgetFrom((item) => item.status === null);
   showFaults(state.faults, state.rate_limit);
   const [conversations] = await Promise.all([views.inbox.feed.follow(state.conversations), views.requests.feed.follow(state.requests)]);
   const scrolled = list.root.scrollTop > 0;
   draw();
   if (first) return;
+  if (amended && name === "requests") list.refresh();
+  if (document.hidden) missed += conversations.length;
+  document.title = missed > 0 ? `(${missed}) ${TITLE}` : TITLE;
   if (conversations.length > 0) {
     const newest = conversations.at(-1);
     const more = conversations.length > 1 ? `${conversations.length} new conversations, the last` : "New conversation";
@@ -234,6 +245,10 @@ document.addEventListener("keydown", keys);
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) copy(document.querySelector(button.dataset.copy).textContent);
+});
+document.addEventListener("visibilitychange", () => {
+  missed = 0;
+  document.title = TITLE;
 });
 setInterval(() => list.refresh(), 30_000);
 
