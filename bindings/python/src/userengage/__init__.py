@@ -1,0 +1,66 @@
+"""Sends conversation messages to UserEngage (User.com) and says what became of each of them.
+
+    import userengage
+
+    with userengage.Client("<your_64_char_api_key>") as client:
+        result = client.send_conversation(42, "Hi <b>user</b>, enjoy our product!", source=userengage.Source.EMAIL)
+
+What is not delivered raises an `Error`, whose `delivery` says whether the message is safe to send again.
+Log lines go to the logger "userengage".
+"""
+
+from . import _native
+from ._async_client import AsyncClient
+from ._client import Client
+from ._errors import (
+    BadReplyError,
+    CancelledError,
+    ClosedError,
+    ConnectError,
+    ConnectionLostError,
+    Error,
+    InternalError,
+    InvalidArgumentError,
+    NotFoundError,
+    RateLimitedError,
+    RejectedError,
+    ServerError,
+    TimedOutError,
+    TLSError,
+    UnauthorizedError,
+)
+from ._result import Delivery, Result, Status
+from ._types import DeliveryPolicy, Message, Source
+
+__all__ = [
+    "AsyncClient",
+    "BadReplyError",
+    "CancelledError",
+    "Client",
+    "ClosedError",
+    "ConnectError",
+    "ConnectionLostError",
+    "Delivery",
+    "DeliveryPolicy",
+    "Error",
+    "InternalError",
+    "InvalidArgumentError",
+    "Message",
+    "NotFoundError",
+    "RateLimitedError",
+    "RejectedError",
+    "Result",
+    "ServerError",
+    "Source",
+    "Status",
+    "TLSError",
+    "TimedOutError",
+    "UnauthorizedError",
+    "__version__",
+]
+
+__version__: str = _native.lib.ue_version().decode()
+
+# Shown by the names under which they are imported.
+for _public in [value for name, value in globals().items() if name in __all__ and isinstance(value, type)]:
+    _public.__module__ = __name__

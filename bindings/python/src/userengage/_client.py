@@ -1,0 +1,102 @@
+"""`Client`: sends a message and waits for what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from . import _call, _convert, _many
+from ._base_client import BaseClient
+from ._many import Progress
+from ._result import Result
+from ._types import ClientUserId, Message, SourceContext
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Client(BaseClient):
+    """Sends messages to UserEngage. Share one among any number of threads: connections are kept and used again.
+
+        with Client("<your_64_char_api_key>") as client:
+            client.send_conversation(42, "Hi <b>user</b>, enjoy our product!")
+
+    After a fork the child may go on using it, on connections of its own. Options: see `__init__`.
+    """
+
+    __slots__ = ()
+
+    def send_conversation(
+        self,
+        client_user_id: ClientUserId,
+        content: str,
+        *,
+        user: int | None = None,
+        source: int | None = None,
+        source_context: SourceContext | None = None,
+    ) -> Result:
+        """Sends one message and waits for what becomes of it, at most the client's `timeout`.
+
+        May be called from many threads at once; other threads run while it waits. Ctrl-C ends it, as does whatever
+        else a signal handler raises. The `__context__` of what is raised then says what is known of the message.
+
+        Args:
+            client_user_id: Who gets the message: an int, or any str but "", "." and "..".
+            content: Text or HTML.
+            user: The id of the agent who writes. Default: none given.
+            source: A `Source`, or another positive number. Default: none given.
+            source_context: Additional fields: a mapping or a list that can be written as JSON. Default: none given.
+
+        Returns:
+            What is known about the delivery. The message was delivered: everything else raises.
+
+        Raises:
+            InvalidArgumentError: An argument cannot be used; nothing was sent.
+            Error: The message was not delivered, or that is unknown: `delivery` tells. There is a class for each kind
+                of failure.
+            TypeError: An argument is of a wrong type; nothing was sent.
+        """
+        return self._send(_convert.message(client_user_id, content, user, source, source_context), _call.Call())
+
+    def send_conversations(
+        self, messages: Iterable[Message | Mapping[str, Any]], *, progress: Progress = False
+    ) -> list[Result]:
+        """Sends many messages, over at most `max_connections` connections at once, and waits for all.
+
+        Messages to one user keep their order. Retries and timeouts are as for single messages.
+
+        Args:
+            messages: Each a `Message`, or a mapping of its fields. Read in steps of 1000, so that a generator of any
+                length will do; they are sent one step after the other.
+            progress: A function that is told how many messages are done; or True for a bar, where tqdm is installed.
+
+        Returns:
+            What became of each message, in their order. What was not delivered does not raise here: look at
+            `delivery` and `message` of each. A message with an argument that cannot be used has the status
+            INVALID_ARGUMENT.
+
+        Raises:
+            BaseException: What a signal handler (KeyboardInterrupt), `messages` or `progress` raised. It ends the
+                sending, and its `__context__` is a `CancelledError` whose `results` tell what became of each message.
+        """
+        results: list[Result] = []
+        with _many.kept(results), _many.shown(progress, messages) as tell:
+            for step in _many.steps(messages):
+                _many.send(self._handle, step, _call.Call(), tell, results)
+        return results
+
+    def close(self) -> None:
+        """Ends the calls under way in other threads, and every later one, with `ClosedError`. Does not wait."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

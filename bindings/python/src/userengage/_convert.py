@@ -1,0 +1,149 @@
+"""Python values become the C API's. What C would cut, wrap or take for "not given" is refused here."""
+
+from __future__ import annotations
+
+import ctypes as c
+import json
+import math
+import operator
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+from . import _native
+from ._errors import invalid
+from ._types import ClientUserId, SourceContext
+
+_MESSAGE_SIZE: Final = c.sizeof(_native.Message)
+
+
+def message(
+    client_user_id: ClientUserId,
+    content: str,
+    user: int | None = None,
+    source: int | None = None,
+    source_context: SourceContext | None = None,
+) -> _native.Message:
+    """A message for the library."""
+    id_text = identifier("client_user_id", client_user_id)
+    content_text = utf8("content", content)
+    context_text = None if source_context is None else json_text("source_context", source_context)
+    return _native.Message(
+        _MESSAGE_SIZE,
+        id_text,
+        content_text,
+        integer("user", user, 64, "give the positive id of the agent who writes"),
+        integer("source", source, 32, "give a Source or another positive number"),
+        context_text,
+        len(id_text),
+        len(content_text),
+    )
+
+
+def utf8(field: str, value: str) -> bytes:
+    """A str as UTF-8."""
+    if not isinstance(value, str):
+        raise TypeError(f"{field} is {_kind(value)}: give a str")
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        at = error.start
+    # Not inside the except: the UnicodeEncodeError holds the whole text, and would come along.
+    raise invalid(f"{field} has half a surrogate pair at character {at}, which is no text: decode it properly")
+
+
+def text(field: str, value: str) -> bytes:
+    """A str as UTF-8, which C reads up to a NUL."""
+    data = utf8(field, value)
+    at = data.find(b"\0")
+    if at >= 0:
+        raise invalid(f"{field} has a NUL at byte {at}: remove it")
+    return data
+
+
+def optional_text(field: str, value: str | None) -> bytes | None:
+    return None if value is None else text(field, value)
+
+
+def path(field: str, value: str | os.PathLike[str] | None) -> bytes | None:
+    return None if value is None else text(field, os.fspath(value))
+
+
+def identifier(field: str, value: ClientUserId) -> bytes:
+    if isinstance(value, str):
+        return utf8(field, value)
+    return b"%d" % _index(field, value, "an int or a str")
+
+
+def integer(field: str, value: int | None, bits: int, remedy: str) -> int:
+    """A signed number of `bits` bits; None is C's 0, which means "not given", and 0 is therefore refused."""
+    if value is None:
+        return 0
+    number = _index(field, value)
+    if number == 0 or not -(1 << bits - 1) <= number < 1 << bits - 1:
+        raise invalid(f"{field} is {number}: {remedy}, or leave it out")
+    return number
+
+
+def count(field: str, value: int | None) -> int:
+    """A number from 1 on; None is C's 0, which means the default."""
+    if value is None:
+        return 0
+    number = _index(field, value)
+    if not 0 < number < 1 << 32:
+        raise invalid(f"{field} is {number}: give a number from 1 to {(1 << 32) - 1}, or leave it out")
+    return number
+
+
+def milliseconds(field: str, seconds: float | None) -> int:
+    """Seconds, rounded up to C's milliseconds; None is C's 0, which means the default."""
+    if seconds is None:
+        return 0
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise TypeError(f"{field} is {_kind(seconds)}: give seconds as a float or an int")
+    if not 0 < seconds < (1 << 32) / 1000:
+        raise invalid(f"{field} is {seconds}: give a positive number of seconds, or leave it out for the default")
+    return min(math.ceil(seconds * 1000), (1 << 32) - 1)
+
+
+def choice(field: str, value: int) -> int:
+    """One of the few numbers that the library knows; it says which."""
+    number = _index(field, value)
+    if not -(1 << 31) <= number < 1 << 31:
+        raise invalid(f"{field} is {number}, which is no choice of it: leave it out for the default")
+    return number
+
+
+def json_text(field: str, value: SourceContext) -> bytes:
+    """The JSON text of a mapping or a list."""
+    if not isinstance(value, (Mapping, list, tuple)):
+        raise TypeError(f"{field} is {_kind(value)}: give a dict or a list")
+    try:
+        written = _encode(value)
+    except (TypeError, ValueError) as error:
+        raise invalid(f"{field} cannot be written as JSON: {error}") from error
+    return utf8(field, written)
+
+
+def _mapping(value: object) -> dict[Any, Any]:
+    """What json knows no form for, but is a mapping."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a value {_kind(value)} has no JSON form")
+
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_mapping).encode
+
+
+def _index(field: str, value: int, wanted: str = "an int") -> int:
+    if isinstance(value, bool):
+        raise TypeError(f"{field} is {_kind(value)}: give {wanted}")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{field} is {_kind(value)}: give {wanted}") from None
+
+
+def _kind(value: object) -> str:
+    """What a value is, without the value, which may be secret."""
+    return "None" if value is None else f"of type {type(value).__name__}"

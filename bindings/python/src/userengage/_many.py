@@ -1,0 +1,88 @@
+"""Many messages: read in steps, sent, and shown on a bar."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes as c
+import importlib
+import importlib.util
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from typing import Any, Callable, Final, Union
+
+from . import _convert, _errors, _native, _result
+from ._call import Call
+from ._result import Result, Status
+from ._types import Message
+
+Progress = Union[bool, Callable[[int], object]]
+_STEP: Final = 1_000
+
+
+def steps(messages: Iterable[Message | Mapping[str, Any]]) -> Iterator[list[Message | Mapping[str, Any]]]:
+    """The messages, so many at a time that neither memory nor connections are wasted."""
+    remaining = iter(messages)
+    while step := list(itertools.islice(remaining, _STEP)):
+        yield step
+
+
+def send(
+    client: int,
+    step: list[Message | Mapping[str, Any]],
+    call: Call,
+    progress: Callable[[int], object],
+    results: list[Result],
+) -> None:
+    """Sends the messages of one step and adds what became of them to `results`; raises what ended it early."""
+    outcomes: list[Result | None] = [None] * len(step)
+    prepared: list[_native.Message] = []
+    for index, message in enumerate(step):
+        try:
+            prepared.append(_prepare(message))
+        except (TypeError, _errors.InvalidArgumentError) as error:
+            outcomes[index] = _result.not_sent(Status.INVALID_ARGUMENT, str(error))
+    before = len(results)
+    handles = (c.c_void_p * len(prepared))()
+    try:
+        call.run_many(
+            client, (_native.Message * len(prepared))(*prepared), lambda done: progress(before + done), handles
+        )
+        taken = (_result.take(handle) for handle in handles)
+        results += [outcome or next(taken) for outcome in outcomes]
+    finally:
+        for handle in handles:
+            _native.lib.ue_result_free(handle)
+    call.raise_interruption(None)
+    progress(len(results))
+
+
+@contextlib.contextmanager
+def kept(results: list[Result]) -> Iterator[None]:
+    """Gives what ends many messages early a context that says what became of them until then."""
+    try:
+        yield
+    except BaseException as error:
+        if error.__context__ is None:
+            error.__context__ = _errors.cut_short(results)
+        raise
+
+
+def _prepare(message: Message | Mapping[str, Any]) -> _native.Message:
+    if isinstance(message, Message):
+        return _convert.message(*message)
+    if isinstance(message, Mapping):
+        return _convert.message(*Message(**message))
+    raise TypeError(f"the message is of type {type(message).__name__}: give a Message, or a mapping of its fields")
+
+
+@contextlib.contextmanager
+def shown(progress: Progress, messages: object) -> Iterator[Callable[[int], object]]:
+    """What to tell how many messages are done."""
+    if callable(progress):
+        yield progress
+    elif progress and importlib.util.find_spec("tqdm"):
+        count = len(messages) if isinstance(messages, Sized) else None
+        with importlib.import_module("tqdm.auto").tqdm(total=count, unit="message") as bar:
+            yield lambda done: bar.update(done - bar.n)
+    else:
+        yield int  # which does nothing

@@ -1,0 +1,106 @@
+"""What is used of `include/userengage.h`, in ctypes."""
+
+import ctypes as c
+from types import SimpleNamespace
+from typing import Any, Final
+
+from . import _library
+
+
+class Level(c.c_int32):
+    """The level of one log line: an object of its own for each line, and therefore a key (see `_call`)."""
+
+    __hash__ = object.__hash__
+
+
+LogFn = c.CFUNCTYPE(None, c.py_object, Level, c.c_char_p)
+InterruptFn = c.CFUNCTYPE(c.c_int32, c.py_object)
+ProgressFn = c.CFUNCTYPE(c.c_int32, c.py_object, c.c_size_t)  # without its third argument, which nobody needs
+
+
+class Options(c.Structure):
+    """`ue_options`"""
+
+    _fields_ = (
+        ("struct_size", c.c_size_t),
+        ("base_url", c.c_char_p),
+        ("api_version", c.c_int32),
+        ("delivery_policy", c.c_int32),
+        ("max_attempts", c.c_uint32),
+        ("connect_timeout_ms", c.c_uint32),
+        ("timeout_ms", c.c_uint32),
+        ("max_per_second", c.c_uint32),
+        ("max_connections", c.c_uint32),
+        ("proxy", c.c_char_p),
+        ("ca_file", c.c_char_p),
+        ("user_agent", c.c_char_p),
+        ("log", LogFn),
+        ("log_user_data", c.py_object),
+        ("log_level", c.c_int32),
+        ("interrupt", InterruptFn),
+        ("interrupt_user_data", c.py_object),
+    )
+
+
+class Message(c.Structure):
+    """`ue_message`"""
+
+    _fields_ = (
+        ("struct_size", c.c_size_t),
+        ("client_user_id", c.c_char_p),
+        ("content", c.c_char_p),
+        ("user", c.c_int64),
+        ("source", c.c_int32),
+        ("source_context", c.c_char_p),
+        ("client_user_id_length", c.c_size_t),
+        ("content_length", c.c_size_t),
+        ("source_context_length", c.c_size_t),
+    )
+
+
+_Signatures = dict[str, tuple[Any, tuple[Any, ...]]]
+_ResultOut = c.POINTER(c.c_void_p)
+
+# What each function returns, and what it takes.
+_WAITING: Final[_Signatures] = {
+    "ue_client_new": (c.c_void_p, (c.c_char_p, c.POINTER(Options), _ResultOut)),
+    "ue_send_conversation": (c.c_int32, (c.c_void_p, c.POINTER(Message), _ResultOut)),
+    "ue_send_conversations": (
+        c.c_int32,
+        (c.c_void_p, c.POINTER(Message), c.c_size_t, ProgressFn, c.py_object, _ResultOut),
+    ),
+    "ue_free": (None, (c.c_void_p,)),
+}
+_QUICK: Final[_Signatures] = {
+    "ue_client_close": (None, (c.c_void_p,)),
+    "ue_result_status": (c.c_int32, (c.c_void_p,)),
+    "ue_result_delivery": (c.c_int32, (c.c_void_p,)),
+    "ue_result_may_be_duplicate": (c.c_bool, (c.c_void_p,)),
+    "ue_result_http_status": (c.c_int32, (c.c_void_p,)),
+    "ue_result_conversation_id": (c.c_int64, (c.c_void_p,)),
+    "ue_result_retry_after_ms": (c.c_int64, (c.c_void_p,)),
+    "ue_result_attempts": (c.c_uint32, (c.c_void_p,)),
+    "ue_result_elapsed_us": (c.c_uint64, (c.c_void_p,)),
+    "ue_result_request_id": (c.c_char_p, (c.c_void_p,)),
+    "ue_result_detail": (c.c_char_p, (c.c_void_p,)),
+    "ue_result_message": (c.c_char_p, (c.c_void_p,)),
+    "ue_result_body": (c.c_void_p, (c.c_void_p, c.POINTER(c.c_size_t))),
+    "ue_result_free": (None, (c.c_void_p,)),
+    "ue_version": (c.c_char_p, ()),
+}
+
+
+def _declare() -> SimpleNamespace:
+    """The functions. While one waits other threads run; the quick ones keep the GIL, for to get it back costs more."""
+    library = _library.load()
+    functions = SimpleNamespace()
+    for kind, signatures in ((c.CDLL, _WAITING), (c.PyDLL, _QUICK)):
+        of_kind = kind(library._name, handle=library._handle)
+        for name, (restype, argtypes) in signatures.items():
+            function = _library.function(of_kind, name)
+            function.restype, function.argtypes = restype, argtypes
+            setattr(functions, name, function)
+    return functions
+
+
+lib: Final = _declare()

@@ -1,0 +1,143 @@
+"""What a call came to: `Result`, `Status`, `Delivery`."""
+
+from __future__ import annotations
+
+import ctypes as c
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+from ._native import lib
+
+
+class Status(IntEnum):
+    """The kind of an outcome. The numbers never change."""
+
+    OK = 0
+    """The message was delivered."""
+    INVALID_ARGUMENT = 1
+    """Nothing was sent: the text names the field and the reason."""
+    CONNECT = 2
+    """No connection: DNS, connect or proxy."""
+    TLS = 3
+    """No secure connection: the certificate or the handshake."""
+    TIMEOUT = 4
+    """The deadline passed."""
+    CONNECTION_LOST = 5
+    """The connection was lost before an answer came."""
+    BAD_REPLY = 6
+    """What came back is no HTTP, or no answer of this service."""
+    UNAUTHORIZED = 7
+    """401 or 403: the key was not accepted."""
+    NOT_FOUND = 8
+    """404: there is no such user."""
+    REJECTED = 9
+    """Any other 4xx: the service refused the message."""
+    RATE_LIMITED = 10
+    """429: too many requests."""
+    SERVER_ERROR = 11
+    """5xx: the service failed."""
+    CLOSED = 12
+    """The client was closed."""
+    CANCELLED = 13
+    """The call was interrupted or cancelled."""
+    INTERNAL = 14
+    """A fault of the library, contained; or a kind that only a newer version of this package knows."""
+
+
+class Delivery(IntEnum):
+    """What is known of a message: can it be sent again without the risk of showing it twice?"""
+
+    UNKNOWN = 0
+    """The request went out, and nothing proves what became of it."""
+    NOT_DELIVERED = 1
+    """It never went out whole, or was refused: sending again is safe."""
+    DELIVERED = 2
+    """The service accepted it: do not send again."""
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """What became of one message, with everything that is known about it. Immutable; can be pickled."""
+
+    __slots__ = (
+        "attempts",
+        "body",
+        "conversation_id",
+        "delivery",
+        "detail",
+        "elapsed",
+        "http_status",
+        "may_be_duplicate",
+        "message",
+        "request_id",
+        "retry_after",
+        "status",
+    )
+
+    status: Status
+    """The kind of outcome."""
+    delivery: Delivery
+    """What is known of the message."""
+    may_be_duplicate: bool
+    """Whether the customer may see the message twice. Only `DeliveryPolicy.AT_LEAST_ONCE` does that."""
+    http_status: int | None
+    """The HTTP status of the last answer. None: no answer came."""
+    conversation_id: int | None
+    """The conversation's id, which `api_version=2` gives. None: not given."""
+    retry_after: float | None
+    """How many seconds to wait before the message is sent again. None: not given."""
+    attempts: int
+    """How many requests were begun. 0: nothing was tried."""
+    elapsed: float
+    """How many seconds the call took, every attempt and wait included."""
+    request_id: str | None
+    """The id under which the service knows the request (Cf-Ray). None: not given."""
+    detail: str
+    """The service's own words, in one line. "": it gave none."""
+    message: str
+    """One line for a person: what happened, what is known, what to do. "": the message was delivered."""
+    body: bytes
+    """The body of the last answer as it came, at most 64 KiB of it."""
+
+    def __repr__(self) -> str:
+        shown = ("status", "delivery", "http_status", "conversation_id", "attempts", "request_id", "message")
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
+        return f"Result({fields})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Result, tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+
+def not_sent(status: Status, message: str) -> Result:
+    """What a call comes to that does not reach the library."""
+    return Result(status, Delivery.NOT_DELIVERED, False, None, None, None, 0, 0.0, None, "", message, b"")
+
+
+# Looking a number up in a dict is several times as fast as asking the enum.
+_STATUSES: Final = {int(status): status for status in Status}
+_DELIVERIES: Final = {int(delivery): delivery for delivery in Delivery}
+
+
+def take(handle: c.c_void_p | int | None) -> Result:
+    """Copies a `ue_result`, which stays the caller's to free."""
+    status = _STATUSES.get(lib.ue_result_status(handle), Status.INTERNAL)
+    failed = status is not Status.OK
+    retry_after_ms = lib.ue_result_retry_after_ms(handle) if failed else -1
+    conversation_id = lib.ue_result_conversation_id(handle)
+    length = c.c_size_t()
+    body = lib.ue_result_body(handle, c.byref(length))
+    return Result(
+        status,
+        _DELIVERIES.get(lib.ue_result_delivery(handle), Delivery.UNKNOWN),
+        lib.ue_result_may_be_duplicate(handle),
+        lib.ue_result_http_status(handle) or None,
+        conversation_id if conversation_id >= 0 else None,
+        retry_after_ms / 1000 if retry_after_ms >= 0 else None,
+        lib.ue_result_attempts(handle),
+        lib.ue_result_elapsed_us(handle) / 1_000_000,
+        lib.ue_result_request_id(handle).decode("utf-8", "replace") or None,
+        lib.ue_result_detail(handle).decode("utf-8", "replace") if failed else "",
+        lib.ue_result_message(handle).decode("utf-8", "replace") if failed else "",
+        c.string_at(body, length.value) if length.value else b"",
+    )

@@ -1,0 +1,104 @@
+"""`Threads`: the threads on which an event loop has calls of the library run.
+
+Not a `ThreadPoolExecutor`: the interpreter's exit would wait for its calls, and after a fork it has lost its threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import os
+import threading
+from queue import SimpleQueue
+from typing import Any, Callable
+
+
+class Job:
+    """One function to run on a thread, and the future of what it returns or raises."""
+
+    __slots__ = ("_claim", "_context", "_function", "_loop", "future")
+
+    future: asyncio.Future[Any]
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._context = contextvars.copy_context()
+        self._claim = threading.Lock()
+        self._loop = asyncio.get_running_loop()
+        self.future = self._loop.create_future()
+
+    def drop(self) -> bool:
+        """Takes it back, when it was not begun."""
+        return self._claim.acquire(blocking=False) and self.future.cancel()
+
+    def run(self) -> None:
+        """Runs it and tells its event loop, unless it was dropped."""
+        if not self._claim.acquire(blocking=False):
+            return
+        result = error = None
+        try:
+            result = self._context.run(self._function)
+        except BaseException as caught:  # noqa: BLE001 (it is raised where the future is awaited)
+            error = caught
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(self._finish, result, error)
+
+    def _finish(self, result: Any, error: BaseException | None) -> None:
+        if error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(error)
+            self.future.exception()  # counts as seen, even if nobody waits any more
+
+
+class Threads:
+    """At most `most` threads, which start as they are needed. For one event loop at a time."""
+
+    __slots__ = ("_jobs", "_most", "_process", "_threads", "stopped", "unfinished")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.stopped = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._process = os.getpid()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self.unfinished: set[asyncio.Future[Any]] = set()
+
+    def start(self, function: Callable[[], Any]) -> Job:
+        """Has `function` run: now, or when a thread is free."""
+        if self._process != os.getpid():  # a fork: the threads are the parent's
+            self._reset()
+        job = Job(function)
+        self.unfinished.add(job.future)
+        job.future.add_done_callback(self.unfinished.discard)
+        if len(self._threads) < min(len(self.unfinished), self._most):
+            thread = threading.Thread(target=_work, args=(self._jobs,), name="userengage", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        self._jobs.put(job)
+        return job
+
+    def stop(self) -> None:
+        """Ends the threads after what they have to do, and does not wait for them."""
+        self.stopped = True
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def join(self) -> None:
+        """Waits until the threads have ended."""
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+
+def _work(jobs: SimpleQueue[Job | None]) -> None:
+    while True:
+        job = jobs.get()
+        if job is None:
+            return
+        job.run()
+        del job  # not kept alive while the next one is awaited

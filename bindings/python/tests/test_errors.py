@@ -1,0 +1,101 @@
+"""What is raised when a message is not delivered."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+
+import pytest
+from sandbox import Sandbox
+
+import userengage
+from userengage import Client, Delivery, Error, Status
+
+
+@pytest.mark.parametrize(
+    ("http_status", "kind", "delivery"),
+    [
+        (400, userengage.RejectedError, Delivery.NOT_DELIVERED),
+        (401, userengage.UnauthorizedError, Delivery.NOT_DELIVERED),
+        (403, userengage.UnauthorizedError, Delivery.NOT_DELIVERED),
+        (404, userengage.NotFoundError, Delivery.NOT_DELIVERED),
+        (429, userengage.RateLimitedError, Delivery.NOT_DELIVERED),
+        (500, userengage.ServerError, Delivery.UNKNOWN),
+    ],
+)
+def test_each_kind_of_refusal_has_its_class(
+    sandbox: Sandbox, client: Client, user_id: str, http_status: int, kind: type[Error], delivery: Delivery
+) -> None:
+    sandbox.order("status", user_id, status=http_status)
+    with pytest.raises(Error) as caught:
+        client.send_conversation(user_id, "Hi")
+    error = caught.value
+    assert type(error) is kind
+    assert (error.http_status, error.delivery, error.attempts) == (http_status, delivery, 1)
+    assert error.body == error.result.body
+    assert error.request_id
+
+
+def test_a_refused_connection_is_a_connection_error_and_not_delivered(sandbox: Sandbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with sandbox.client(base_url=f"http://127.0.0.1:{port}/api/public/") as client:
+        with pytest.raises(ConnectionError) as caught:
+            client.send_conversation(1, "Hi")
+    assert isinstance(caught.value, userengage.ConnectError)
+    assert caught.value.delivery is Delivery.NOT_DELIVERED
+    assert caught.value.http_status is None
+
+
+def test_a_connection_lost_after_the_request_is_unknown(sandbox: Sandbox, client: Client, user_id: str) -> None:
+    sandbox.order("reset", user_id)
+    with pytest.raises(ConnectionError) as caught:
+        client.send_conversation(user_id, "Hi")
+    assert isinstance(caught.value, userengage.ConnectionLostError)
+    assert caught.value.delivery is Delivery.UNKNOWN
+
+
+def test_a_silent_service_is_a_timeout_error(sandbox: Sandbox, user_id: str) -> None:
+    sandbox.order("hang", user_id)
+    with sandbox.client(timeout=0.2) as client, pytest.raises(TimeoutError) as caught:
+        client.send_conversation(user_id, "Hi")
+    assert isinstance(caught.value, userengage.TimedOutError)
+    assert caught.value.delivery is Delivery.UNKNOWN
+    assert 0.2 <= caught.value.result.elapsed < 0.7
+
+
+def test_retry_after_is_in_seconds(sandbox: Sandbox, client: Client, user_id: str) -> None:
+    sandbox.order("status", user_id, status=429, headers={"Retry-After": "3"})
+    with pytest.raises(userengage.RateLimitedError) as caught:
+        client.send_conversation(user_id, "Hi")
+    assert caught.value.retry_after == 3.0
+
+
+def test_the_services_words_are_in_the_detail_and_the_message(client: Client) -> None:
+    with pytest.raises(userengage.NotFoundError, match="Not found") as caught:
+        client.send_conversation("missing-user", "Hi")
+    assert caught.value.detail == "Not found."
+
+
+def test_every_status_has_a_class_of_its_own() -> None:
+    from userengage._errors import CLASSES
+
+    assert set(CLASSES) == set(Status) - {Status.OK}
+    assert len(set(CLASSES.values())) == len(CLASSES)
+
+
+def test_an_error_survives_pickling(client: Client) -> None:
+    with pytest.raises(Error) as caught:
+        client.send_conversation("missing-user", "Hi")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is type(caught.value)
+    assert str(again) == str(caught.value)
+    assert again.result == caught.value.result
+
+
+def test_neither_the_key_nor_the_content_is_in_an_error(sandbox: Sandbox) -> None:
+    with sandbox.client(api_key="k3y-that-is-secret") as client, pytest.raises(userengage.UnauthorizedError) as caught:
+        client.send_conversation(1, "c0ntent-that-is-secret")
+    error = caught.value
+    shown = f"{error} {error!r} {error.result!r} {error.detail} {client!r}"
+    assert "secret" not in shown

@@ -1,0 +1,88 @@
+"""What the package repeats of `include/userengage.h` is what stands there."""
+
+from __future__ import annotations
+
+import ctypes as c
+import inspect
+import re
+from enum import IntEnum
+from pathlib import Path
+
+import pytest
+
+import userengage
+from userengage import _async_client, _base_client, _native
+
+HEADER = (Path(__file__).resolve().parents[3] / "include" / "userengage.h").read_text()
+CODE = re.sub(r"//.*", "", HEADER)
+TYPES = {
+    "size_t": c.c_size_t,
+    "int32_t": c.c_int32,
+    "uint32_t": c.c_uint32,
+    "int64_t": c.c_int64,
+    "const char *": c.c_char_p,
+    "void *": c.py_object,
+    "ue_log_fn ": _native.LogFn,
+    "ue_interrupt_fn ": _native.InterruptFn,
+}
+
+
+def documented_default(field: str) -> str:
+    found = re.search(r"Default: ([^\n]*?)\.\n\s*[^/\n]*\b" + field + ";", HEADER)
+    assert found, field
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix", "kind"),
+    [("ue_status", "UE_", userengage.Status), ("ue_delivery", "UE_(?:DELIVERY_)?", userengage.Delivery)],
+)
+def test_an_enum_has_the_headers_names_and_numbers(name: str, prefix: str, kind: type[IntEnum]) -> None:
+    found = re.search(r"typedef enum " + name + r" \{(.*?)\}", CODE, re.S)
+    assert found
+    members = re.findall(prefix + r"(\w+) = (\d+)", found[1])
+    assert [(member.name, str(member.value)) for member in kind] == members
+
+
+@pytest.mark.parametrize(
+    ("name", "struct"), [("ue_options", _native.Options), ("ue_message", _native.Message)], ids=["options", "message"]
+)
+def test_a_struct_has_the_headers_fields(name: str, struct: type[c.Structure]) -> None:
+    found = re.search(r"typedef struct " + name + r" \{(.*?)\}", CODE, re.S)
+    assert found
+    fields = re.findall(r"^ *(\w[\w ]*?[ *]+)(\w+);", found[1], re.M)
+    assert [(field[0], field[1]) for field in struct._fields_] == [
+        (field, TYPES.get(kind, TYPES.get(kind.strip()))) for kind, field in fields
+    ]
+
+
+def test_every_option_can_be_given() -> None:
+    ours = {"api_key", *inspect.signature(userengage.Client).parameters}
+    theirs = {field[0].replace("_ms", "") for field in _native.Options._fields_}
+    hooks = {"struct_size", "log", "log_user_data", "log_level", "interrupt", "interrupt_user_data"}
+    assert ours == theirs - hooks | {"api_key"}
+
+
+def test_every_function_of_a_client_and_its_results_is_used() -> None:
+    declared = set(re.findall(r"\b(ue_\w+)\(", CODE))
+    assert declared - set(vars(_native.lib)) <= {"ue_status_name"}
+    assert set(vars(_native.lib)) <= declared
+
+
+def test_the_documented_defaults_are_the_headers() -> None:
+    text = inspect.getdoc(userengage.Client.__init__)
+    assert text is not None
+    assert documented_default("base_url") in text
+    for option in ("max_attempts", "max_connections"):
+        assert re.search(rf"\b{option}: [^:]*Default: {documented_default(option)}\.", text), option
+    for option in ("connect_timeout", "timeout"):
+        seconds = int(documented_default(option + "_ms")) // 1000
+        assert re.search(rf"\b{option}: [^:]*Default: {seconds}\.", text), option
+    assert str(_base_client._MAX_CONNECTIONS) == documented_default("max_connections")
+    assert "max_connections" in (_async_client.AsyncClient.__doc__ or "")
+
+
+def test_the_version_is_the_librarys() -> None:
+    found = re.search(r'#define UE_VERSION "(.*)"', HEADER)
+    assert found
+    assert userengage.__version__ == found[1]

@@ -1,0 +1,206 @@
+"""`send_conversations`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sandbox import Sandbox
+
+import userengage
+from userengage import AsyncClient, Client, Delivery, Message, Source, Status
+
+
+def test_results_come_in_the_messages_order(sandbox: Sandbox, client: Client, user_id: str) -> None:
+    results = client.send_conversations(
+        [
+            Message(user_id, "one", user=926, source=Source.EMAIL, source_context={"id": 1}),
+            {"client_user_id": "missing-user", "content": "two"},
+            Message("", "three"),
+            Message(user_id, "four"),
+        ]
+    )
+    assert [result.status for result in results] == [
+        Status.OK,
+        Status.NOT_FOUND,
+        Status.INVALID_ARGUMENT,
+        Status.OK,
+    ]
+    bodies = [json.loads(request["body"]) for request in sandbox.requests(user_id)]
+    assert bodies == [
+        {"content": "one", "user": 926, "source": 2, "source_context": {"id": 1}},
+        {"content": "four"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "fault"),
+    [
+        (Message(1.5, "Hi"), "client_user_id is of type float: give an int or a str"),  # type: ignore[arg-type]
+        (Message(1, "Hi", user=0), "user is 0: give the positive id"),
+        ({"client_user_id": 1}, "__new__() missing 1 required positional argument: 'content'"),
+        (
+            {"client_user_id": 1, "content": "Hi", "usr": 5},
+            "__new__() got an unexpected keyword argument 'usr'",
+        ),
+        ("Hi", "the message is of type str: give a Message, or a mapping of its fields"),
+    ],
+)
+def test_a_message_that_cannot_be_sent_does_not_stop_the_others(
+    client: Client, user_id: str, message: Any, fault: str
+) -> None:
+    wrong, right = client.send_conversations([message, Message(user_id, "Hi")])
+    assert (wrong.status, wrong.delivery) == (Status.INVALID_ARGUMENT, Delivery.NOT_DELIVERED)
+    assert fault in wrong.message
+    assert right.delivery is Delivery.DELIVERED
+
+
+def test_nothing_to_send_comes_to_nothing(client: Client) -> None:
+    assert client.send_conversations([]) == []
+
+
+def test_a_generator_is_read_in_steps(client: Client, user_id: str) -> None:
+    read = 0
+    ahead = []
+
+    def messages() -> Iterator[Message]:
+        nonlocal read
+        for number in range(2_500):
+            read += 1
+            yield Message(f"{user_id}-{number % 50}", str(number))
+
+    results = client.send_conversations(messages(), progress=lambda done: ahead.append(read - done))
+    assert len(results) == read == 2_500
+    assert {result.delivery for result in results} == {Delivery.DELIVERED}
+    assert max(ahead) <= 1_000
+
+
+def test_messages_to_one_user_keep_their_order(sandbox: Sandbox, client: Client, user_id: str) -> None:
+    client.send_conversations(Message(user_id, str(number)) for number in range(50))
+    assert [json.loads(request["body"])["content"] for request in sandbox.requests(user_id)] == [
+        str(number) for number in range(50)
+    ]
+
+
+def test_progress_grows_up_to_the_number_of_messages(client: Client, user_id: str) -> None:
+    told: list[int] = []
+    client.send_conversations(
+        [Message(user_id, "Hi"), Message("", "Hi"), {}, Message(user_id, "Hi")],
+        progress=told.append,
+    )
+    assert told == sorted(told)
+    assert told[-1] == 4
+
+
+def test_progress_true_shows_a_bar_of_tqdm(client: Client, user_id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    client.send_conversations([Message(user_id, "Hi")] * 3, progress=True)
+    assert "3/3" in capsys.readouterr().err
+
+
+def test_progress_true_without_tqdm_shows_nothing(
+    client: Client, user_id: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    assert len(client.send_conversations([Message(user_id, "Hi")], progress=True)) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_what_progress_raises_ends_the_sending_and_tells_what_was_sent(client: Client, user_id: str) -> None:
+    def stop(done: int) -> None:
+        if done == 5:
+            raise LookupError("five")
+
+    with pytest.raises(LookupError, match="five") as caught:
+        client.send_conversations((Message(f"{user_id}-{number}", "Hi") for number in range(900)), progress=stop)
+    known = caught.value.__context__
+    assert isinstance(known, userengage.CancelledError)
+    statuses = [result.status for result in known.results]
+    assert len(statuses) == 900
+    assert statuses.count(Status.OK) >= 5
+    assert statuses.count(Status.CANCELLED) > 800
+    assert f"{statuses.count(Status.OK)} delivered" in str(known)
+
+
+def test_what_the_messages_raise_tells_what_was_sent(client: Client, user_id: str) -> None:
+    def messages() -> Iterator[Message]:
+        for _ in range(1_000):
+            yield Message(user_id, "Hi")
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError, match="no more") as caught:
+        client.send_conversations(messages())
+    known = caught.value.__context__
+    assert isinstance(known, userengage.CancelledError)
+    assert [result.delivery for result in known.results] == [Delivery.DELIVERED] * 1_000
+
+
+def test_ctrl_c_ends_the_sending_and_tells_what_was_sent(sandbox: Sandbox, client: Client, user_id: str) -> None:
+    sandbox.order("hang", user_id)
+
+    def press() -> None:
+        sandbox.wait_for_request(user_id)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    keyboard = threading.Thread(target=press)
+    try:
+        keyboard.start()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            client.send_conversations([Message(user_id + "-other", "Hi"), Message(user_id, "Hi")])
+    finally:
+        keyboard.join()
+        signal.signal(signal.SIGINT, before)
+    known = caught.value.__context__
+    assert isinstance(known, userengage.CancelledError)
+    assert [result.delivery for result in known.results] == [Delivery.DELIVERED, Delivery.UNKNOWN]
+
+
+def test_a_message_does_not_show_its_content() -> None:
+    assert repr(Message(42, "secret", 926, source_context={"a": "secret"})) == (
+        "Message(client_user_id=42, user=926, source=None)"
+    )
+
+
+def test_asyncio_sends_many_and_tells_progress_in_the_loop(sandbox: Sandbox, user_id: str) -> None:
+    told: list[tuple[int, int]] = []
+
+    async def main() -> list[userengage.Result]:
+        async with AsyncClient(sandbox.api_key, base_url=sandbox.base_url) as client:
+            results = await client.send_conversations(
+                [Message(user_id, "Hi")] * 20, progress=lambda done: told.append((done, threading.get_ident()))
+            )
+            await asyncio.sleep(0)
+            return results
+
+    assert len(asyncio.run(main())) == 20
+    assert told[-1] == (20, threading.get_ident())
+    assert {thread for _, thread in told} == {threading.get_ident()}
+
+
+def test_asyncio_tells_what_was_sent_when_it_is_cancelled(sandbox: Sandbox, user_id: str) -> None:
+    sandbox.order("hang", user_id)
+    known: list[BaseException | None] = []
+
+    async def send(client: AsyncClient) -> None:
+        try:
+            await client.send_conversations([Message(user_id + "-other", "Hi"), Message(user_id, "Hi")])
+        except asyncio.CancelledError as error:
+            known.append(error.__context__)
+            raise
+
+    async def main() -> None:
+        async with AsyncClient(sandbox.api_key, base_url=sandbox.base_url) as client:
+            sending = asyncio.ensure_future(send(client))
+            await asyncio.to_thread(sandbox.wait_for_request, user_id)
+            sending.cancel()
+            await asyncio.wait([sending])
+
+    asyncio.run(main())
+    (error,) = known
+    assert isinstance(error, userengage.CancelledError)
+    assert [result.delivery for result in error.results] == [Delivery.DELIVERED, Delivery.UNKNOWN]
