@@ -12,10 +12,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Delivery, Error, Outcome, Status};
+use crate::ffi::guard::guard;
 use crate::ffi::sys::{self, Interest};
 use crate::hooks::{Hooks, Level};
 use crate::message::Message;
-use crate::transport::{Bell, End, Stop, Waiter};
+use crate::transport::{ASK_EVERY, Bell, End, Stop, Waiter};
 
 /// The messages of a batch, by their index.
 pub(crate) trait Messages: Sync {
@@ -55,6 +56,9 @@ pub(crate) fn run(
 ) -> io::Result<()> {
     let connections = connections.clamp(1, messages.count().max(1));
     let (outbox, bell) = (Arc::new(Outbox::new(connections)?), Arc::new(Bell::new()?));
+    if waiter.bell().check().is_err() {
+        bell.ring(End::Closed); // a worker could be quicker than this thread to notice
+    }
     let queue = Queue::new(messages, connections);
     let log = waiter.hooks().log.as_ref().map(|(level, _)| {
         let outbox = outbox.clone();
@@ -64,9 +68,10 @@ pub(crate) fn run(
     let theirs = Waiter::new(Arc::new(Hooks { log, interrupt: None }), bell.clone());
     let work = || {
         while let Some((index, user)) = queue.take() {
-            let outcome = messages.get(index).and_then(|message| send(&message, &theirs));
+            let sent = guard(|| messages.get(index).and_then(|message| send(&message, &theirs)));
+            let outcome = sent.map_or_else(Outcome::panicked, |sent| sent.unwrap_or_else(Error::into_outcome));
             queue.release(user);
-            outbox.push(Event::Done(index, outcome.unwrap_or_else(Error::into_outcome)));
+            outbox.push(Event::Done(index, outcome));
         }
     };
     thread::scope(|threads| {
@@ -94,18 +99,21 @@ fn listen(
     done: &mut dyn FnMut(usize, Outcome) -> bool,
 ) {
     const LONG: Duration = Duration::from_secs(3600);
+    let news = [Interest::read(&outbox.reader)];
+    let mut asked = Instant::now();
     let mut stopped = false;
     while left > 0 {
-        let news = [Interest::read(&outbox.reader)];
-        if stopped {
+        let waited = if stopped {
             let _ = sys::poll(&news, LONG); // what is under way ends by itself; nobody is asked any more
-        } else if let Err(stop) = waiter.until_ready(&news, Instant::now() + LONG) {
-            let end = match stop {
-                Stop::Deadline => continue,
-                Stop::Cancelled => End::Cancelled,
-                Stop::Closed | Stop::System(_) => End::Closed,
-            };
-            bell.ring(end);
+            Ok(())
+        } else if asked.elapsed() >= ASK_EVERY {
+            asked = Instant::now();
+            waiter.ask() // a busy batch never waits long enough to be asked in there
+        } else {
+            waiter.until_ready(&news, Instant::now() + LONG).map(|_| ())
+        };
+        if let Err(stop) = waited {
+            bell.ring(if matches!(stop, Stop::Cancelled) { End::Cancelled } else { End::Closed });
             stopped = true;
         }
         for event in outbox.take() {

@@ -86,6 +86,15 @@ impl Outcome {
         }
     }
 
+    /// What a contained panic is told as. It is unknown how far the call had come.
+    pub(crate) fn panicked() -> Self {
+        let mut outcome = Outcome::new(Status::Internal, Delivery::Unknown);
+        outcome.text = "A fault of libuserengage was contained. Whether the message was delivered is unknown. \
+                        Please report this."
+            .into();
+        outcome
+    }
+
     /// The kind of outcome.
     pub fn status(&self) -> Status {
         self.status

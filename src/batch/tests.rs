@@ -126,3 +126,37 @@ fn a_panic_of_the_callback_ends_the_batch() {
     });
     assert!(panicked.is_err());
 }
+
+#[test]
+fn a_busy_batch_asks_the_interrupt_callback_too() {
+    let waiter = waiter(Hooks { log: None, interrupt: Some(Arc::new(|| true)) });
+    let mut cancelled = 0;
+    run(&&*to(0..300_000), 2, &waiter, &until_stopped, &mut |_, outcome| {
+        cancelled += usize::from(outcome.status() == Status::Cancelled);
+        cancelled > 0
+    })
+    .unwrap();
+    assert!(cancelled > 0);
+}
+
+#[test]
+fn on_a_closed_client_no_worker_is_quick_enough_to_send() {
+    let waiter = waiter(Hooks::default());
+    waiter.bell().ring(End::Closed);
+    run(&&*to(0..100), 8, &waiter, &until_stopped, &mut |_, outcome| {
+        assert_eq!(outcome.delivery(), Delivery::NotDelivered);
+        false
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_panic_while_one_message_is_sent_is_that_messages_outcome() {
+    let send =
+        |message: &Message<'_>, _: &Waiter| if message.content() == "3" { panic!("contained") } else { delivered() };
+    run(&&*to(0..10), 4, &waiter(Hooks::default()), &send, &mut |index, outcome| {
+        assert_eq!(outcome.status(), if index == 3 { Status::Internal } else { Status::Ok });
+        false
+    })
+    .unwrap();
+}

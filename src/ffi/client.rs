@@ -27,7 +27,7 @@ pub unsafe extern "C" fn ue_client_new(
     let (client, outcome) = match made {
         Some(Ok(client)) => (convert::new_client(client), Outcome::new(Status::Ok, Delivery::NotDelivered)),
         Some(Err(error)) => (ptr::null_mut(), error.into_outcome()),
-        None => (ptr::null_mut(), convert::panicked()),
+        None => (ptr::null_mut(), Outcome::panicked()),
     };
     // SAFETY: what the header asks of the caller.
     unsafe { convert::set_result(result, outcome) };
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn ue_send_conversation(
     let sent = guard(|| unsafe { convert::client(client) }?.send_conversation(&unsafe { convert::message(message) }?));
     let outcome = match sent {
         Some(sent) => sent.unwrap_or_else(Error::into_outcome),
-        None => convert::panicked(),
+        None => Outcome::panicked(),
     };
     let status = outcome.status().into();
     // SAFETY: what the header asks of the caller.
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn ue_send_conversations(
     let untold = match sent {
         Some(Ok(())) => return first_failure.1.into(),
         Some(Err(error)) => error.into_outcome(),
-        None => convert::panicked(),
+        None => Outcome::panicked(),
     };
     results.fill(&untold);
     untold.status().into()

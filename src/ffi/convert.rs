@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::result::Parts;
 use super::types::{ue_client, ue_interrupt_fn, ue_log_fn, ue_message, ue_options, ue_progress_fn, ue_result};
 use crate::batch::Messages;
-use crate::{ApiVersion, Client, Delivery, Error, Level, Message, Options, Outcome, Policy, Source, Status};
+use crate::{ApiVersion, Client, Error, Level, Message, Options, Outcome, Policy, Source};
 
 /// A struct of the C API that begins with its own size.
 ///
@@ -31,14 +31,13 @@ unsafe impl Versioned for ue_message {
     const NAME: &'static str = "ue_message";
 }
 
-/// Reads a struct of an older or a newer version of this library: what is missing is zero, which means the default; what
-/// is unknown must be zero.
+/// The size that a struct gives as its own, where a version of it can have that size.
 ///
 /// # Safety
-/// `from` points to `struct_size` readable bytes.
-unsafe fn read<T: Versioned>(from: *const T) -> Result<T, Error> {
+/// `from` points to a readable `struct_size`.
+unsafe fn size_of_version<T: Versioned>(from: *const T) -> Result<usize, Error> {
     const LARGEST: usize = 4096;
-    let (name, known) = (T::NAME, size_of::<T>());
+    let name = T::NAME;
     // SAFETY: the caller's promise, and the trait's.
     let size = unsafe { from.cast::<usize>().read() };
     if size < 2 * align_of::<T>() || size % align_of::<T>() != 0 || size > LARGEST {
@@ -46,6 +45,18 @@ unsafe fn read<T: Versioned>(from: *const T) -> Result<T, Error> {
             "struct_size is {size}, which no {name} has: zero the struct and set struct_size = sizeof({name})"
         )));
     }
+    Ok(size)
+}
+
+/// Reads a struct of an older or a newer version of this library: what is missing is zero, which means the default; what
+/// is unknown must be zero.
+///
+/// # Safety
+/// `from` points to `struct_size` readable bytes.
+unsafe fn read<T: Versioned>(from: *const T) -> Result<T, Error> {
+    let (name, known) = (T::NAME, size_of::<T>());
+    // SAFETY: the caller's promise.
+    let size = unsafe { size_of_version(from) }?;
     let mut value = MaybeUninit::<T>::zeroed();
     // SAFETY: both are valid for the lesser of the two sizes, and apart.
     unsafe { ptr::copy_nonoverlapping(from.cast::<u8>(), value.as_mut_ptr().cast(), size.min(known)) };
@@ -139,7 +150,7 @@ pub(super) unsafe fn batch(first: *const ue_message, count: usize) -> Result<Bat
         return Err(Error::invalid("messages is NULL: pass an array of ue_message"));
     }
     // SAFETY: the caller's promise.
-    let stride = if count == 0 { 0 } else { unsafe { first.cast::<usize>().read() } };
+    let stride = if count == 0 { 0 } else { unsafe { size_of_version(first) }? };
     Ok(Batch { first, count, stride })
 }
 
@@ -151,7 +162,7 @@ impl Messages for Batch {
     fn get(&self, index: usize) -> Result<Message<'_>, Error> {
         // SAFETY: what `batch` was promised; the index is below the count.
         let one = unsafe { self.first.byte_add(index * self.stride) };
-        // SAFETY: as above. A size that is none is refused before anything else is read.
+        // SAFETY: as above.
         let size = unsafe { one.cast::<usize>().read() };
         if size != self.stride {
             return Err(Error::invalid(format!(
@@ -358,13 +369,4 @@ pub(super) unsafe fn free_result(result: *mut ue_result) {
         // SAFETY: the caller's promise.
         drop(unsafe { Box::from_raw(result) });
     }
-}
-
-/// What a contained panic is told as. It is unknown how far the call had come.
-pub(super) fn panicked() -> Outcome {
-    let mut outcome = Outcome::new(Status::Internal, Delivery::Unknown);
-    outcome.text = "A fault of libuserengage was contained. Whether the message was delivered is unknown. \
-                    Please report this."
-        .into();
-    outcome
 }

@@ -5,7 +5,7 @@
 
 mod client;
 mod convert;
-mod guard;
+pub(crate) mod guard;
 mod result;
 pub(crate) mod sys;
 mod types;

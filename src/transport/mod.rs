@@ -18,7 +18,7 @@ use ureq::{Agent, Body};
 
 pub(crate) use proxy::Proxy;
 pub(crate) use tls::Roots;
-pub(crate) use wait::{Bell, End, Stop, Waiter};
+pub(crate) use wait::{ASK_EVERY, Bell, End, Stop, Waiter};
 
 use self::dns::Dns;
 use self::socket::Socket;

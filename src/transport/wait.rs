@@ -12,7 +12,7 @@ use crate::hooks::Hooks;
 use crate::verdict::Fault;
 
 /// How often the interrupt callback is asked, at the least, while a call waits.
-const ASK_EVERY: Duration = Duration::from_millis(100);
+pub(crate) const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// Why a wait ended without what it waited for.
 #[derive(Debug)]

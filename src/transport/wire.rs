@@ -234,7 +234,11 @@ impl Wire {
             let got = match &mut self.session {
                 None => self.socket.read(self.buffers.free()).map(Some),
                 Some(session) => match session.fill(&self.socket) {
-                    Ok(_) => session.flush(&self.socket).map(|()| None), // what the protocol answers by itself
+                    Ok(_) => {
+                        // What the protocol answers by itself. The answer may be here also where this cannot go out.
+                        let _ = session.flush(&self.socket);
+                        Ok(None)
+                    }
                     Err(SessionError::Io(error)) => Err(error),
                     Err(SessionError::End) => Ok(Some(0)),
                     Err(SessionError::Tls(error)) => {

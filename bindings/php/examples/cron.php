@@ -10,7 +10,7 @@ declare(strict_types=1);
 
 use UserEngage\Client;
 use UserEngage\Delivery;
-use UserEngage\Exception\UserEngageException;
+use UserEngage\Message;
 use UserEngage\Options;
 
 require __DIR__ . '/../autoload.php'; // in a Composer project: vendor/autoload.php
@@ -38,21 +38,28 @@ $client = new Client((string) getenv('UE_API_KEY'), new Options(
     },
 ));
 
-$sent = $unknown = $kept = 0;
-while (($line = fgetcsv($messages, escape: '')) !== false) {
-    try {
-        if (!$stop) {
-            $client->sendConversation((string) $line[0], (string) ($line[1] ?? ''));
-            $sent++;
-            continue;
-        }
-    } catch (UserEngageException $exception) {
-        fwrite(STDERR, "$line[0]: {$exception->getMessage()}\n");
-        if ($exception->delivery !== Delivery::NotDelivered) {
-            $unknown++;
-            continue;
-        }
+// Read as it is sent, so the file may be of any size. Each message's key is its line.
+$read = static function () use ($messages, &$stop): Generator {
+    while (!$stop && ($line = fgetcsv($messages, escape: '')) !== false) {
+        yield $line => new Message((string) $line[0], (string) ($line[1] ?? ''));
     }
+};
+
+$sent = $unknown = $kept = 0;
+foreach ($client->sendConversations($read()) as $line => $outcome) {
+    if ($outcome->delivery === Delivery::Delivered) {
+        $sent++;
+        continue;
+    }
+    fwrite(STDERR, "$line[0]: {$outcome->getMessage()}\n");
+    if ($outcome->delivery === Delivery::Unknown) {
+        $unknown++;
+    } else {
+        fputcsv($left, $line, escape: '');
+        $kept++;
+    }
+}
+while (($line = fgetcsv($messages, escape: '')) !== false) { // where it was stopped
     fputcsv($left, $line, escape: '');
     $kept++;
 }

@@ -4,14 +4,18 @@ declare(strict_types=1);
 
 namespace UserEngage;
 
+use FFI;
 use UserEngage\Exception\InvalidArgumentException;
 use UserEngage\Exception\UserEngageException;
+use UserEngage\Internal\Batch;
 use UserEngage\Internal\Handle;
 use UserEngage\Internal\Hooks;
 use UserEngage\Internal\Native;
 use UserEngage\Internal\NativeMessage;
 use UserEngage\Internal\NativeOptions;
 use UserEngage\Internal\NativeResult;
+use UserEngage\Internal\Progress;
+use UserEngage\Internal\Unread;
 
 /**
  * Sends conversation messages to UserEngage. Keep one and use it for many messages: its connections are used again.
@@ -83,6 +87,76 @@ final class Client
             Hooks::end($held);
         }
         return $result->toResult();
+    }
+
+    /**
+     * Sends many messages, at most maxConnections at once, while what it returns is iterated over:
+     *
+     *     foreach ($client->sendConversations($messages) as $key => $outcome) {
+     *         $outcome->delivery === Delivery::Delivered || $review->add($key, $outcome);
+     *     }
+     *
+     * Reads $step messages, sends them, waits for all, gives out what became of each, and reads on; so a generator may
+     * make any number of them. Those to one clientUserId keep their order, also where an earlier one fails. Where the
+     * iteration is left early, no more are read. The timeout is that of each message.
+     *
+     * @template K
+     * @param iterable<K, Message> $messages
+     * @param (callable(int, ?int): mixed)|null $progress Told after each message how many are done, and how many there
+     *     are where $messages can be counted. True ends the sending: what is under way ends, the rest of the step was
+     *     not delivered, and no more are read. What it throws does the same. With pcntl_async_signals(true) signals'
+     *     handlers run then, and may throw likewise. Defaults to none.
+     * @param int $step How many messages are in memory at a time. With more, the connections idle less at the end of
+     *     each step; with fewer, outcomes come sooner. Defaults to 250.
+     *
+     * @return \Generator<K, Result|UserEngageException> What became of each message, by its key and in their order. No
+     *     message's failure is thrown: it is the message's outcome. To be iterated over once.
+     * @throws InvalidArgumentException The step is none.
+     * @throws \Throwable In the iteration: what the iterable, a callback or a signal's handler threw, after the outcome
+     *     of every message that was read; a TypeError where something else than a Message was read.
+     */
+    public function sendConversations(
+        #[\SensitiveParameter]
+        iterable $messages,
+        ?callable $progress = null,
+        int $step = 250,
+    ): \Generator {
+        if ($step < 1) {
+            throw new InvalidArgumentException("step is $step: give 1 or more, or leave it out for the default");
+        }
+        $count = is_countable($messages) ? count($messages) : null;
+        $progress = $progress === null ? null : new Progress($progress(...), $count);
+        return $this->outcomes(Batch::of($messages, $step), $progress, new Unread());
+    }
+
+    /**
+     * @param iterable<Batch> $batches
+     * @return \Generator<mixed, Result|UserEngageException>
+     */
+    private function outcomes(iterable $batches, ?Progress $progress, Unread $unread): \Generator
+    {
+        $unread->begun = true;
+        // It holds on to $this, so that the client outlives a call that a callback left half-way.
+        $call = function (FFI\CData $messages, int $count, FFI\CData $results) use ($progress): void {
+            [$function, $userData] = [$progress?->function(), $progress?->userData()];
+            $client = $this->handle->begin();
+            Native::ffi()->ue_send_conversations($client, $messages, $count, $function, $userData, $results);
+            $this->handle->end();
+        };
+        foreach ($batches as $batch) {
+            $thrown = $batch->send($call);
+            $progress?->advance($batch->count());
+            try {
+                yield from $batch->outcomes();
+            } finally {
+                if ($thrown !== null) {
+                    throw $thrown;
+                }
+            }
+            if ($batch->wasCancelled() || $progress?->hasStopped() === true) {
+                return;
+            }
+        }
     }
 
     /** Closes the connections; every later call throws a ClosedException. May be called any number of times. */

@@ -23,6 +23,8 @@ final class Result
         public readonly bool $mayBeDuplicate,
         /** The body of the answer as it came, at most 64 KiB of it. */
         public readonly string $body,
+        /** As every outcome has it. */
+        public readonly Delivery $delivery = Delivery::Delivered,
     ) {
     }
 }

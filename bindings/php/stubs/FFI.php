@@ -10,6 +10,14 @@ namespace {
         public function ue_version(): string {}
         public function ue_client_new(string $api_key, FFI\CData $options, FFI\CData $result): ?FFI\CData {}
         public function ue_send_conversation(?FFI\CData $client, FFI\CData $message, FFI\CData $result): int {}
+        public function ue_send_conversations(
+            ?FFI\CData $client,
+            FFI\CData $messages,
+            int $count,
+            ?FFI\CData $progress,
+            ?FFI\CData $progress_user_data,
+            FFI\CData $results,
+        ): int {}
         public function ue_client_close(?FFI\CData $client): void {}
         public function ue_free(?FFI\CData $client): void {}
         public function ue_result_status(FFI\CData $result): int {}

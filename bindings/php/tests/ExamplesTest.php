@@ -53,6 +53,30 @@ final class ExamplesTest extends TestCase
         self::assertThrows(NotFoundException::class, static fn () => $welcome->send('missing', 'A'));
     }
 
+    public function testTheCronJobThatIsStoppedLosesNoLine(): void
+    {
+        [$from, $left] = [tempnam(sys_get_temp_dir(), 'ue'), tempnam(sys_get_temp_dir(), 'ue')];
+        $user = $this->user();
+        $this->sandbox()->fault($user, 'hang');
+        $lines = array_map(static fn (int $i): string => "$user,$i\n", range(1, 600));
+        file_put_contents($from, implode('', $lines));
+
+        $command = [PHP_BINARY, self::EXAMPLES . '/cron.php', $from, $left];
+        $process = proc_open($command, [1 => ['pipe', 'w'], 2 => ['file', '/dev/null', 'w']], $pipes);
+        $deadline = hrtime(true) + 10e9;
+        while ($this->sandbox()->requests($user) === [] && hrtime(true) < $deadline) {
+            // The first message is on its way.
+        }
+        proc_terminate($process);
+
+        self::assertSame("0 delivered, 1 unknown, 599 left\n", stream_get_contents($pipes[1]));
+        proc_close($process);
+        self::assertSame(implode('', array_slice($lines, 1)), file_get_contents($left));
+        self::assertCount(1, $this->sandbox()->requests($user));
+        unlink($from);
+        unlink($left);
+    }
+
     public function testTheCronJobKeepsWhatWasNotDelivered(): void
     {
         [$from, $left] = [tempnam(sys_get_temp_dir(), 'ue'), tempnam(sys_get_temp_dir(), 'ue')];

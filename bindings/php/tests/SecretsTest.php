@@ -6,6 +6,7 @@ namespace UserEngage\Tests;
 
 use UserEngage\Client;
 use UserEngage\Exception\UserEngageException;
+use UserEngage\Message;
 use UserEngage\Options;
 
 /** The API key, a message's content and a proxy's password show nowhere. */
@@ -38,10 +39,15 @@ final class SecretsTest extends TestCase
                 UserEngageException::class,
                 static fn () => $client->sendConversation('x', 'secret content', sourceContext: ['c' => 'secret']),
             );
+            $messages = [
+                new Message('x', 'secret content'),
+                new Message('x', 'secret content', sourceContext: ['c' => "secret\xff"]),
+            ];
+            $outcomes = iterator_to_array($client->sendConversations($messages));
         } finally {
             ini_set('zend.exception_ignore_args', $before);
         }
-        foreach ([$wrong, $refused, $unauthorized] as $exception) {
+        foreach ([$wrong, $refused, $unauthorized, ...$outcomes] as $exception) {
             $shown = $exception . print_r($exception->getTrace()[0], true) . print_r($exception->getTrace()[1], true);
             self::assertStringNotContainsString(self::KEY, $shown);
             self::assertStringNotContainsString('secret', $shown);
@@ -57,6 +63,16 @@ final class SecretsTest extends TestCase
             self::assertStringContainsString('proxy:3128', $shown);
             self::assertStringContainsString('1.5', $shown);
         }
+    }
+
+    public function testTheContentIsNotInADumpOfAMessage(): void
+    {
+        $message = new Message('x', 'secret content', user: 926, sourceContext: ['c' => 'secret']);
+        ob_start();
+        var_dump($message);
+        $shown = ob_get_clean() . print_r($message, true);
+        self::assertStringNotContainsString('secret', $shown);
+        self::assertStringContainsString('926', $shown);
     }
 
     public function testAClientIsNeitherClonedNorSerialized(): void

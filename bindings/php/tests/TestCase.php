@@ -6,7 +6,9 @@ namespace UserEngage\Tests;
 
 use UserEngage\Client;
 use UserEngage\Exception\UserEngageException;
+use UserEngage\Message;
 use UserEngage\Options;
+use UserEngage\Result;
 
 abstract class TestCase extends \PHPUnit\Framework\TestCase
 {
@@ -36,6 +38,29 @@ abstract class TestCase extends \PHPUnit\Framework\TestCase
     protected function user(): string
     {
         return 'user-' . bin2hex(random_bytes(6));
+    }
+
+    /** @return list<Message> Numbered from 0, to one user or to one each. */
+    protected function numbered(int $count, ?string $user = null): array
+    {
+        return array_map(fn (int $i) => new Message($user ?? $this->user(), (string) $i), range(0, $count - 1));
+    }
+
+    /**
+     * @param iterable<Result|UserEngageException> $outcomes
+     * @return array{list<Result|UserEngageException>, ?\Throwable} What came out, and what was thrown in the end.
+     */
+    protected function catch(iterable $outcomes): array
+    {
+        $seen = [];
+        try {
+            foreach ($outcomes as $outcome) {
+                $seen[] = $outcome;
+            }
+        } catch (\Throwable $thrown) {
+            return [$seen, $thrown];
+        }
+        return [$seen, null];
     }
 
     /** @return array<string, mixed> The one request that a user got. */

@@ -36,34 +36,21 @@ final class Hooks
     /** The ue_log_fn and the ue_interrupt_fn, in a ue_options. */
     private static ?FFI\CData $functions = null;
 
-    /** @var array<int, \WeakReference<self>> By the number that user_data points to. */
-    private static array $all = [];
-    private static int $last = 0;
+    /** @var list<?\Throwable> What a callback threw in each call under way. A callback may make a call of its own. */
+    private static array $thrown = [];
 
-    /** What an interrupt callback threw, until the call is over. */
-    private static ?\Throwable $thrown = null;
-
-    private int $number;
-    private FFI\CData $userData;
+    private UserData $userData;
 
     public function __construct(private Options $options)
     {
-        $this->number = ++self::$last;
-        $this->userData = Native::new('int64_t');
-        $this->userData->cdata = $this->number;
-        self::$all[$this->number] = \WeakReference::create($this);
-    }
-
-    public function __destruct()
-    {
-        unset(self::$all[$this->number]);
+        $this->userData = new UserData($this);
     }
 
     /** Sets the callbacks of a ue_options, which need this object as long as a client has them. */
     public function set(FFI\CData $options): void
     {
         $functions = self::$functions ??= self::functions();
-        $userData = Native::ffi()->cast('void *', FFI::addr($this->userData));
+        $userData = $this->userData->pointer();
         if ($this->options->logger !== null) {
             $options->log = $functions->log;
             $options->log_user_data = $userData;
@@ -78,14 +65,20 @@ final class Hooks
     /** Begins a call of the library that may call back. Returns what end() wants. */
     public static function begin(): bool
     {
+        self::$thrown[] = null;
         return Signals::hold();
     }
 
-    /** Ends a call, and throws what an interrupt callback threw. */
+    /** Keeps what a callback threw until the call is over. */
+    public static function keep(\Throwable $thrown): void
+    {
+        self::$thrown[count(self::$thrown) - 1] = $thrown;
+    }
+
+    /** Ends a call, and throws what a callback threw. */
     public static function end(bool $held): void
     {
-        $thrown = self::$thrown;
-        self::$thrown = null;
+        $thrown = array_pop(self::$thrown);
         try {
             Signals::release($held);
         } finally {
@@ -99,24 +92,37 @@ final class Hooks
     {
         $functions = Native::new('ue_options');
         $functions->log = static function (FFI\CData $userData, int $level, string $text): void {
-            try {
-                self::of($userData)?->options->logger?->log(self::NAMES[$level] ?? 'debug', $text);
-            } catch (\Throwable $thrown) {
-                // It must not make a delivered message look like a failure.
-                error_log('UserEngage: the logger failed: ' . $thrown->getMessage());
-            }
+            $hooks = self::of($userData);
+            Excursion::leave(static fn (): int => $hooks?->log($level, $text) ?? 0);
         };
         $functions->interrupt = static function (FFI\CData $userData): int {
-            try {
-                Signals::dispatch();
-                $interrupt = self::of($userData)?->options->interrupt;
-                return $interrupt !== null && (bool) $interrupt() ? 1 : 0;
-            } catch (\Throwable $thrown) {
-                self::$thrown = $thrown;
-                return 1;
-            }
+            $hooks = self::of($userData);
+            return Excursion::leave(static fn (): int => $hooks?->interrupt() ?? 0);
         };
         return $functions;
+    }
+
+    private function log(int $level, string $text): int
+    {
+        try {
+            $this->options->logger?->log(self::NAMES[$level] ?? 'debug', $text);
+        } catch (\Throwable $thrown) {
+            // It must not make a delivered message look like a failure.
+            error_log('UserEngage: the logger failed: ' . $thrown->getMessage());
+        }
+        return 0;
+    }
+
+    private function interrupt(): int
+    {
+        try {
+            Signals::dispatch();
+            $interrupt = $this->options->interrupt;
+            return $interrupt !== null && (bool) $interrupt() ? 1 : 0;
+        } catch (\Throwable $thrown) {
+            self::keep($thrown);
+            return 1;
+        }
     }
 
     private static function level(string $name): int
@@ -128,7 +134,7 @@ final class Hooks
 
     private static function of(FFI\CData $userData): ?self
     {
-        $number = (int) Native::ffi()->cast('int64_t *', $userData)[0];
-        return (self::$all[$number] ?? null)?->get();
+        $hooks = UserData::object($userData);
+        return $hooks instanceof self ? $hooks : null;
     }
 }

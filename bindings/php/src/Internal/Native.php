@@ -32,12 +32,18 @@ final class Native
         return $ffi->new(self::$types[$type] ??= $ffi->type($type));
     }
 
+    /** As many zeroed values of a type of the header, 1 or more. */
+    public static function array(string $type, int $count): FFI\CData
+    {
+        $ffi = self::ffi();
+        return $ffi->new(FFI::arrayType(self::$types[$type] ??= $ffi->type($type), [$count]));
+    }
+
     /** A copy of $text and of the NUL that ends it, in memory that C can read. */
     public static function copy(#[\SensitiveParameter] string $text): FFI\CData
     {
         $length = strlen($text) + 1;
-        $ffi = self::ffi();
-        $copy = $ffi->new(FFI::arrayType(self::$types['char'] ??= $ffi->type('char'), [$length]));
+        $copy = self::array('char', $length);
         FFI::memcpy($copy, $text . "\0", $length);
         return $copy;
     }

@@ -65,6 +65,12 @@ final class NativeMessage
         return FFI::addr($this->struct);
     }
 
+    /** To be copied: its texts are valid as long as this object. */
+    public function struct(): FFI\CData
+    {
+        return $this->struct;
+    }
+
     /** @param array<mixed>|object $context */
     private static function json(#[\SensitiveParameter] array|object $context): string
     {

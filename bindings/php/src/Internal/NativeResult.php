@@ -19,10 +19,11 @@ final class NativeResult
     private FFI $ffi;
     private FFI\CData $result;
 
-    public function __construct()
+    /** @param ?FFI\CData $result One to own. Null: what a call puts at out(). */
+    public function __construct(?FFI\CData $result = null)
     {
         $this->ffi = Native::ffi();
-        $this->result = Native::new('ue_result *');
+        $this->result = $result ?? Native::new('ue_result *');
     }
 
     public function __destruct()
@@ -43,6 +44,13 @@ final class NativeResult
         if ($status !== $this->ffi->UE_OK) {
             throw $this->toException($status);
         }
+    }
+
+    /** The one or the other, thrown by nobody. */
+    public function toOutcome(): Result|UserEngageException
+    {
+        $status = $this->ffi->ue_result_status($this->result);
+        return $status === $this->ffi->UE_OK ? $this->toResult() : $this->toException($status);
     }
 
     public function toResult(): Result

@@ -1,0 +1,42 @@
+<?php
+
+declare(strict_types=1);
+
+namespace UserEngage;
+
+/**
+ * One of the messages that Client::sendConversations() sends. What it holds is looked at when it is sent.
+ *
+ *     new Message(42, 'Hi <b>user</b>!', source: Source::Email)
+ */
+final class Message
+{
+    /**
+     * @param int|string $clientUserId Who gets the message.
+     * @param string $content Text or HTML.
+     * @param ?int $user The agent who writes. Defaults to none given.
+     * @param Source|int|null $source The channel. Defaults to none given.
+     * @param array<mixed>|object|null $sourceContext Additional fields, written as json_encode writes them: an empty
+     *     array is [], an empty object is new stdClass. Defaults to none given.
+     */
+    public function __construct(
+        public readonly int|string $clientUserId,
+        #[\SensitiveParameter]
+        public readonly string $content,
+        public readonly ?int $user = null,
+        public readonly Source|int|null $source = null,
+        #[\SensitiveParameter]
+        public readonly array|object|null $sourceContext = null,
+    ) {
+    }
+
+    /**
+     * What var_dump shows: all but the content and what comes with it.
+     *
+     * @return array<string, mixed>
+     */
+    public function __debugInfo(): array
+    {
+        return ['clientUserId' => $this->clientUserId, 'user' => $this->user, 'source' => $this->source];
+    }
+}

@@ -1,0 +1,222 @@
+<?php
+
+declare(strict_types=1);
+
+namespace UserEngage\Tests;
+
+use UserEngage\Delivery;
+use UserEngage\Exception;
+use UserEngage\Exception\UserEngageException;
+use UserEngage\Message;
+use UserEngage\Result;
+use UserEngage\Source;
+
+/** sendConversations(): what becomes of each message, in which order, and how much at a time. */
+final class ManyTest extends TestCase
+{
+    public function testEachMessageHasItsOwnOutcomeByItsKeyAndInOrder(): void
+    {
+        $lost = $this->user();
+        $this->sandbox()->fault($lost, 'reset');
+        $messages = [
+            'first' => new Message($this->user(), self::CONTENT),
+            'nobody' => new Message('missing-' . $this->user(), self::CONTENT),
+            'lost' => new Message($lost, self::CONTENT),
+            'no agent' => new Message($this->user(), self::CONTENT, user: 0),
+            'Latin-1' => new Message($this->user(), "caf\xe9"),
+            'no JSON' => new Message($this->user(), self::CONTENT, sourceContext: [INF]),
+            'last' => new Message($this->user(), self::CONTENT),
+        ];
+        foreach ([1, 3, 250] as $step) {
+            $this->sandbox()->fault($lost, 'reset');
+            $outcomes = iterator_to_array($this->client(maxAttempts: 1)->sendConversations($messages, step: $step));
+            self::assertSame([
+                'first' => [Result::class, Delivery::Delivered],
+                'nobody' => [Exception\NotFoundException::class, Delivery::NotDelivered],
+                'lost' => [Exception\ConnectionLostException::class, Delivery::Unknown],
+                'no agent' => [Exception\InvalidArgumentException::class, Delivery::NotDelivered],
+                'Latin-1' => [Exception\InvalidArgumentException::class, Delivery::NotDelivered],
+                'no JSON' => [Exception\InvalidArgumentException::class, Delivery::NotDelivered],
+                'last' => [Result::class, Delivery::Delivered],
+            ], array_map(static fn ($outcome) => [$outcome::class, $outcome->delivery], $outcomes));
+            self::assertStringStartsWith('user is 0: give', $outcomes['no agent']->getMessage());
+            self::assertStringStartsWith('content is not UTF-8', $outcomes['Latin-1']->getMessage());
+            self::assertSame(404, $outcomes['nobody']->httpStatus);
+        }
+    }
+
+    public function testAMessageArrivesAsWritten(): void
+    {
+        $user = $this->user();
+        $message = new Message($user, "Zażółć\n😀", user: 926, source: Source::Email, sourceContext: ['id' => 123]);
+        [$outcome] = $this->send([$message]);
+        self::assertInstanceOf(Result::class, $outcome);
+        self::assertSame(201, $outcome->httpStatus);
+        self::assertSame(
+            '{"content":"Zażółć\n😀","user":926,"source":2,"source_context":{"id":123}}',
+            $this->onlyRequest($user)['body'],
+        );
+    }
+
+    public function testMessagesToOneUserKeepTheirOrder(): void
+    {
+        $user = $this->user();
+        $this->sandbox()->fault($user, 'status', status: 404, times: 1);
+        $outcomes = $this->send($this->numbered(30, $user), step: 7);
+        self::assertSame(Delivery::NotDelivered, $outcomes[0]->delivery);
+        self::assertSame(
+            array_map(static fn (int $i): string => "{\"content\":\"$i\"}", range(0, 29)),
+            array_column($this->sandbox()->requests($user), 'body'),
+        );
+    }
+
+    public function testNoMoreConnectionsAreUsedThanTheOptionSays(): void
+    {
+        $users = array_map(fn (): string => $this->user(), range(1, 12));
+        foreach ($users as $user) {
+            $this->sandbox()->fault($user, 'delay', ms: 20);
+        }
+        $messages = array_map(static fn (string $user) => new Message($user, 'x'), $users);
+        $client = $this->client(maxConnections: 3);
+        foreach ($client->sendConversations($messages, step: 6) as $outcome) {
+            self::assertSame(Delivery::Delivered, $outcome->delivery);
+        }
+        $used = array_map(fn (string $user) => $this->onlyRequest($user)['connection'], $users);
+        self::assertCount(3, array_unique($used));
+    }
+
+    public function testNoMessagesAreNoOutcomes(): void
+    {
+        self::assertSame([], $this->send([]));
+        self::assertSame([], $this->send(new \EmptyIterator()));
+    }
+
+    public function testAGeneratorIsReadInStepsAndItsKeysMayBeAnything(): void
+    {
+        $read = 0;
+        $source = function () use (&$read): \Generator {
+            foreach ($this->numbered(7) as $message) {
+                $read++;
+                yield ['row' => $read] => $message;
+            }
+        };
+        $outcomes = $this->client()->sendConversations($source(), step: 3);
+        self::assertSame(0, $read);
+        $seen = [];
+        foreach ($outcomes as $row => $outcome) {
+            self::assertSame(Delivery::Delivered, $outcome->delivery);
+            $seen[] = [$row['row'], $read];
+        }
+        self::assertSame([[1, 3], [2, 3], [3, 3], [4, 6], [5, 6], [6, 6], [7, 7]], $seen);
+    }
+
+    public function testAnIterationThatIsLeftReadsAndSendsNoMore(): void
+    {
+        $user = $this->user();
+        foreach ($this->client()->sendConversations($this->numbered(9, $user), step: 3) as $key => $outcome) {
+            if ($key === 3) {
+                break;
+            }
+        }
+        self::assertCount(6, $this->sandbox()->requests($user));
+    }
+
+    public function testWhatTheIterableThrowsComesAfterTheOutcomesOfWhatItGave(): void
+    {
+        $user = $this->user();
+        $source = function () use ($user): \Generator {
+            yield from $this->numbered(5, $user);
+            throw new \DomainException('the database is gone');
+        };
+        [$outcomes, $thrown] = $this->catch($this->client()->sendConversations($source(), step: 3));
+        self::assertSame('the database is gone', $thrown?->getMessage());
+        self::assertCount(5, $outcomes);
+        self::assertCount(5, $this->sandbox()->requests($user));
+    }
+
+    public function testSomethingElseThanAMessageIsATypeError(): void
+    {
+        $messages = [new Message($this->user(), 'x'), ['clientUserId' => 1, 'content' => 'x']];
+        [$outcomes, $thrown] = $this->catch($this->client()->sendConversations($messages));
+        self::assertSame([Delivery::Delivered], array_column($outcomes, 'delivery'));
+        self::assertInstanceOf(\TypeError::class, $thrown);
+        self::assertSame('messages holds array: give UserEngage\Message objects', $thrown->getMessage());
+    }
+
+    public function testOutcomesThatNobodyReadsAreWarnedOf(): void
+    {
+        $warnings = [];
+        set_error_handler(static function (int $level, string $text) use (&$warnings): bool {
+            $warnings[] = [$level, $text];
+            return true;
+        });
+        $user = $this->user();
+        $this->client()->sendConversations($this->numbered(2, $user));
+        restore_error_handler();
+        self::assertCount(1, $warnings);
+        self::assertSame(E_USER_WARNING, $warnings[0][0]);
+        self::assertStringContainsString('sent nothing: it sends while', $warnings[0][1]);
+        self::assertSame([], $this->sandbox()->requests($user));
+    }
+
+    public function testAStepThatIsNoneIsRefusedAtOnce(): void
+    {
+        $exception = self::assertThrows(
+            Exception\InvalidArgumentException::class,
+            fn () => $this->client()->sendConversations([], step: 0),
+        );
+        self::assertSame('step is 0: give 1 or more, or leave it out for the default', $exception->getMessage());
+        self::assertCount(3, $this->send($this->numbered(3), step: PHP_INT_MAX));
+    }
+
+    public function testAClosedClientSendsNothing(): void
+    {
+        $user = $this->user();
+        $client = $this->client();
+        $closed = [];
+        foreach ($client->sendConversations($this->numbered(4, $user), step: 2) as $outcome) {
+            $client->close();
+            $closed[] = $outcome instanceof Exception\ClosedException ? $outcome->delivery : null;
+        }
+        self::assertSame([null, null, Delivery::NotDelivered, Delivery::NotDelivered], $closed);
+        self::assertCount(2, $this->sandbox()->requests($user));
+    }
+
+    public function testTheMemoryOfTwentyThousandMessagesIsThatOfAStep(): void
+    {
+        $sandbox = new Sandbox('--keep', '100');
+        $client = $this->client(baseUrl: $sandbox->baseUrl());
+        $messages = static function (): \Generator {
+            for ($i = 0; $i < 20_000; $i++) {
+                // 20 MB in all, and every tenth fails
+                yield new Message($i % 10 === 0 ? "missing-$i" : $i + 1, str_repeat('x', 1000));
+            }
+        };
+        [$begin, $most, $resident, $delivered] = [memory_get_usage(), 0, 0, 0];
+        foreach ($client->sendConversations($messages(), static fn () => null, step: 100) as $i => $outcome) {
+            $most = max($most, memory_get_usage());
+            $delivered += $outcome->delivery === Delivery::Delivered ? 1 : 0;
+            if ($i === 2_000) {
+                $resident = self::resident();
+            }
+        }
+        self::assertSame(18_000, $delivered);
+        self::assertLessThan(1_000_000, $most - $begin);
+        self::assertLessThan(4_000_000, self::resident() - $resident);
+    }
+
+    /**
+     * @param iterable<Message> $messages
+     * @return array<Result|UserEngageException>
+     */
+    private function send(iterable $messages, int $step = 250): array
+    {
+        return iterator_to_array($this->client()->sendConversations($messages, step: $step));
+    }
+
+    /** Bytes of this process in memory. */
+    private static function resident(): int
+    {
+        return 4096 * (int) explode(' ', (string) file_get_contents('/proc/self/statm'))[1];
+    }
+}

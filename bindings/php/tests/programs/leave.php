@@ -1,0 +1,40 @@
+<?php
+
+// Leaves a batch from its progress callback, in the way of argument 2. Argument 1 begins the names of its users.
+
+declare(strict_types=1);
+
+use UserEngage\Client;
+use UserEngage\Message;
+use UserEngage\Options;
+
+require __DIR__ . '/../../autoload.php';
+
+ini_set('memory_limit', '32M');
+$client = new Client((string) getenv('UE_API_KEY'), new Options(baseUrl: getenv('UE_BASE_URL') ?: null));
+[, $user, $how] = $argv;
+
+// The threads of the batch are still there, and so must be what they use.
+register_shutdown_function(static function () use ($client, $user): void {
+    for ($i = 0; $i < 100; $i++) {
+        $client->sendConversation("$user-after", str_repeat('x', 1000));
+    }
+    echo 'shutdown';
+});
+
+$messages = (static function () use ($user): Generator {
+    for ($i = 0; $i < 400; $i++) {
+        yield new Message("$user-$i", str_repeat('x', 1000));
+    }
+})();
+$progress = static function (int $done) use ($how): void {
+    if ($done === 20) {
+        match ($how) {
+            'exit' => exit(3),
+            'memory' => str_repeat('x', 100_000_000),
+        };
+    }
+};
+foreach ($client->sendConversations($messages, $progress) as $outcome) {
+    echo 'no outcome comes';
+}
