@@ -5,7 +5,7 @@ CC     ?= cc
 export USERENGAGE_LIBRARY := $(abspath $(TARGET))/release/libuserengage.so
 export UE_SANDBOX         := $(abspath $(TARGET))/release/ue-sandbox
 
-.PHONY: help setup lib sandbox header demo demo-stop test lint test-rust test-c test-python test-php test-sandbox soak clean
+.PHONY: help setup lib sandbox header demo demo-stop test lint test-rust test-c test-python test-php test-sandbox sanitize soak clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,8 +40,9 @@ lint: ## Formatting and lints, warnings denied
 test-rust: ## The core, against the sandbox; the committed headers
 	$(CARGO) test --workspace --locked --features header
 
-test-c: ## The C and C++ faces
+test-c: ## The C and C++ faces, and their installation
 	tests/c/run-tests
+	tests/c/install-test
 
 test-python: ## The Python package
 	bindings/python/run-tests
@@ -51,6 +52,9 @@ test-php: ## The PHP package
 
 test-sandbox: ## The sandbox's page in a browser, and the specification's own snippets
 	tests/sandbox/run-tests
+
+sanitize: ## The C tests under valgrind, ASan, LSan and TSan (nightly Rust with rust-src). Minutes
+	tests/c/run-sanitizers
 
 soak: ## 100,000 messages through random faults: is what is said of each true? Minutes
 	$(CARGO) test --profile soak --locked --test soak

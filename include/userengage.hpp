@@ -26,6 +26,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "userengage.h"
 
@@ -153,7 +154,7 @@ struct Options {
   std::chrono::milliseconds timeout{0};
   /// The most requests a second over all threads. 0: no limit.
   std::uint32_t max_per_second = 0;
-  /// The most idle connections that are kept. 0: the default.
+  /// The most connections that a batch uses at once, and that are kept. 0: the default.
   std::uint32_t max_connections = 0;
   /// "" for none; not set: what HTTPS_PROXY and NO_PROXY say.
   Text proxy = {};
@@ -288,18 +289,33 @@ class Client {
 
   /// Sends one message and waits for what becomes of it, at most the timeout.
   [[nodiscard]] Result try_send_conversation(const Message &message) noexcept {
-    ue_message given = UE_MESSAGE_INIT;
-    given.client_user_id = message.client_user_id.c_str();
-    given.content = message.content.c_str();
-    given.user = message.user;
-    given.source = static_cast<std::int32_t>(message.source);
-    given.source_context = message.source_context.c_str();
-    given.client_user_id_length = message.client_user_id.size();
-    given.content_length = message.content.size();
-    given.source_context_length = message.source_context.size();
+    const ue_message given = for_c(message);
     ue_result *result = nullptr;
     ue_send_conversation(get(), &given, &result);
     return Result(result);
+  }
+
+  /// Sends many messages over at most max_connections connections at once and waits for all: their results, in their
+  /// order. Those to one client_user_id keep their order. There is no throwing form, as each message has its own result.
+  ///
+  /// progress: told on this thread after each message how many are done, and how many there are; true stops the batch.
+  /// Must not throw: that ends the program.
+  [[nodiscard]] std::vector<Result> try_send_conversations(
+      const std::vector<Message> &messages,
+      const std::function<bool(std::size_t done, std::size_t count)> &progress = {}) noexcept {
+    std::vector<ue_message> given;
+    given.reserve(messages.size());
+    for (const auto &message : messages) given.push_back(for_c(message));
+    std::vector<ue_result *> handles(messages.size());
+    const auto on_progress = [](void *told, std::size_t done, std::size_t count) noexcept -> std::int32_t {
+      return (*static_cast<const std::function<bool(std::size_t, std::size_t)> *>(told))(done, count) ? 1 : 0;
+    };
+    auto told = progress;
+    ue_send_conversations(get(), given.data(), given.size(), told ? on_progress : ue_progress_fn{}, &told, handles.data());
+    std::vector<Result> results;
+    results.reserve(handles.size());
+    for (auto *handle : handles) results.emplace_back(handle);
+    return results;
   }
 
 #ifdef USERENGAGE_HPP_EXCEPTIONS
@@ -340,6 +356,19 @@ class Client {
     }
     static std::int32_t on_interrupt(void *state) noexcept { return static_cast<State *>(state)->interrupt() ? 1 : 0; }
   };
+
+  static ue_message for_c(const Message &message) noexcept {
+    ue_message given = UE_MESSAGE_INIT;
+    given.client_user_id = message.client_user_id.c_str();
+    given.content = message.content.c_str();
+    given.user = message.user;
+    given.source = static_cast<std::int32_t>(message.source);
+    given.source_context = message.source_context.c_str();
+    given.client_user_id_length = message.client_user_id.size();
+    given.content_length = message.content.size();
+    given.source_context_length = message.source_context.size();
+    return given;
+  }
 
   /// As the C API counts: whole and unsigned; what is longer becomes the longest, which it refuses by name.
   static std::uint32_t milliseconds(std::chrono::milliseconds time) noexcept {

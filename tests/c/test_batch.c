@@ -1,20 +1,17 @@
 /* Many messages in one call. */
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "given.h"
 
 enum { MANY = 120, USERS = 6 };
 
-/* Messages to 1300 up to 1305 in turns, whose contents count. */
+/* Messages to six users in turns, whose contents count. */
 typedef struct many {
   ue_message messages[MANY];
   ue_result *results[MANY];
@@ -253,37 +250,6 @@ static void a_batch_is_delivered_under_a_timer_of_the_hosts(void) {
   ue_free(client);
 }
 
-static void *send_many(void *client) {
-  many *sent = new_many(1400);
-  CHECK_INT(ue_send_conversations((ue_client *)client, sent->messages, MANY, NULL, NULL, NULL), UE_OK);
-  free_many(sent);
-  return NULL;
-}
-
-static void a_fork_in_the_midst_of_a_batch_disturbs_neither(void) {
-  order("{\"fault\": \"delay\", \"ms\": 300, \"client_user_id\": \"1400\", \"times\": 1}");
-  ue_client *client = sandbox_client();
-  pthread_t thread;
-  CHECK_INT(pthread_create(&thread, NULL, send_many, client), 0);
-  await_requests("1400", 1);
-  pid_t child = fork();
-  CHECK(child >= 0);
-  if (child == 0) {
-    many *sent = new_many(1410);
-    CHECK_INT(ue_send_conversations(client, sent->messages, MANY, NULL, NULL, NULL), UE_OK);
-    free_many(sent);
-    ue_free(client);
-    _exit(0);
-  }
-  int status = 1;
-  while (waitpid(child, &status, 0) < 0) CHECK(errno == EINTR);
-  CHECK_INT(status, 0);
-  CHECK_INT(pthread_join(thread, NULL), 0);
-  ue_free(client);
-  CHECK_INT(requests("1400"), MANY / USERS);
-  CHECK_INT(requests("1410"), MANY / USERS);
-}
-
 static void *send_many_at_once(void *client) {
   for (int i = 0; i < 3; i++) {
     many *sent = new_many(1420);
@@ -313,7 +279,6 @@ static const test tests[] = {
     TEST(closing_from_another_thread_ends_a_batch),
     TEST(the_interrupt_callback_ends_a_batch),
     TEST(a_batch_is_delivered_under_a_timer_of_the_hosts),
-    TEST(a_fork_in_the_midst_of_a_batch_disturbs_neither),
     TEST(several_threads_send_batches_with_one_client),
 };
 

@@ -167,6 +167,39 @@ static void a_fork_in_the_midst_of_another_threads_call_disturbs_neither(void) {
   CHECK(connection_of("1052", 0) != connection_of("1051", 0));
 }
 
+enum { BATCH = 40 };
+
+/* Sends a batch to two users in turns. */
+static void send_batch(ue_client *client, const char *one, const char *other) {
+  ue_message messages[BATCH];
+  for (int i = 0; i < BATCH; i++) messages[i] = message_to(i % 2 ? other : one);
+  CHECK_INT(ue_send_conversations(client, messages, BATCH, NULL, NULL, NULL), UE_OK);
+}
+
+static void *send_batch_1053(void *client) {
+  send_batch((ue_client *)client, "1053", "1054");
+  return NULL;
+}
+
+static void a_fork_in_the_midst_of_a_batch_disturbs_neither(void) {
+  order("{\"fault\": \"delay\", \"ms\": 300, \"client_user_id\": \"1053\", \"times\": 1}");
+  ue_client *client = sandbox_client();
+  pthread_t thread;
+  CHECK_INT(pthread_create(&thread, NULL, send_batch_1053, client), 0);
+  await_requests("1053", 1);
+  pid_t child = fork_checked();
+  if (child == 0) {
+    send_batch(client, "1055", "1056");
+    ue_free(client);
+    _exit(0);
+  }
+  wait_for(child);
+  CHECK_INT(pthread_join(thread, NULL), 0);
+  ue_free(client);
+  CHECK_INT(requests("1053") + requests("1054"), BATCH);
+  CHECK_INT(requests("1055") + requests("1056"), BATCH);
+}
+
 static int stop;
 
 static void *send_all_the_time(void *client) {
@@ -201,6 +234,7 @@ static const test tests[] = {
     TEST(a_child_that_never_uses_the_client_may_free_or_leave_it),
     TEST(closing_in_the_child_leaves_the_parent_open_and_the_other_way_round),
     TEST(a_fork_in_the_midst_of_another_threads_call_disturbs_neither),
+    TEST(a_fork_in_the_midst_of_a_batch_disturbs_neither),
     TEST(no_child_of_a_busy_process_hangs_on_a_lock),
 };
 
