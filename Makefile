@@ -5,7 +5,7 @@ CC     ?= cc
 export USERENGAGE_LIBRARY := $(abspath $(TARGET))/release/libuserengage.so
 export UE_SANDBOX         := $(abspath $(TARGET))/release/ue-sandbox
 
-.PHONY: help setup lib sandbox header demo demo-stop test lint test-rust test-c test-python test-php test-sandbox sanitize soak clean
+.PHONY: help setup lib sandbox header demo demo-stop test lint test-rust test-c test-python test-php test-sandbox cross-check sanitize soak clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -55,6 +55,9 @@ test-sandbox: ## The sandbox's page in a browser, and the specification's own sn
 
 sanitize: ## The C tests under valgrind, ASan, LSan and TSan (nightly Rust with rust-src). Minutes
 	tests/c/run-sanitizers
+
+cross-check: ## Type-check the library for ARM, musl, macOS and Windows (adds rustup targets)
+	tests/cross-check
 
 soak: ## 100,000 messages through random faults: is what is said of each true? Minutes
 	$(CARGO) test --profile soak --locked --test soak

@@ -6,14 +6,13 @@
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Delivery, Error, Outcome, Status};
 use crate::ffi::guard::guard;
-use crate::ffi::sys::{self, Interest};
+use crate::ffi::sys::{self, Interest, Pair};
 use crate::hooks::{Hooks, Level};
 use crate::message::Message;
 use crate::transport::{ASK_EVERY, Bell, End, Stop, Waiter};
@@ -229,8 +228,8 @@ struct Outbox {
     state: Mutex<OutboxState>,
     taken: Condvar,
     most: usize,
-    reader: UnixStream,
-    writer: UnixStream,
+    reader: Pair,
+    writer: Pair,
 }
 
 #[derive(Default)]
@@ -241,7 +240,7 @@ struct OutboxState {
 
 impl Outbox {
     fn new(connections: usize) -> io::Result<Self> {
-        let (reader, writer) = UnixStream::pair()?;
+        let (reader, writer) = sys::pair()?;
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
         Ok(Outbox { state: Mutex::default(), taken: Condvar::new(), most: 4 * connections, reader, writer })

@@ -30,7 +30,7 @@ FILL = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(IN
            -e 's|@DESCRIPTION@|$(call package,description)|' \
            -e 's|@INCLUDE_FROM_LIB@|$(shell realpath -m --relative-to=$(LIBDIR) $(INCLUDEDIR))|'
 
-.PHONY: install uninstall deb abi abi-accept doc-c
+.PHONY: install uninstall deb dist abi abi-accept doc-c
 
 install: ## The library, its headers and manual page below PREFIX (and DESTDIR); after `make lib`
 	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
@@ -50,6 +50,14 @@ uninstall: ## Remove what `make install` put there
 
 deb: ## Debian packages in target/debian; after `make lib`
 	bindings/c/make-deb $(BUILT)/debian $(VERSION)
+
+DIST = userengage-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
+
+dist: ## The archive for hosts without Rust, in target/dist (unpack it at /); after `make lib`
+	rm -rf $(BUILT)/dist
+	$(MAKE) --no-print-directory -f bindings/c/install.mk install DESTDIR=$(abspath $(BUILT))/dist/$(DIST) PREFIX=/usr/local
+	install -D -m 644 LICENSE README.md CHANGELOG.md -t $(BUILT)/dist/$(DIST)/usr/local/share/doc/userengage
+	tar -C $(BUILT)/dist/$(DIST) --sort=name --owner=0 --group=0 --numeric-owner -czf $(BUILT)/dist/$(DIST).tar.gz usr
 
 abi: ## Compare the C ABI with the committed one
 	tests/c/abi

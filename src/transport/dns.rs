@@ -6,13 +6,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::wait::Waiter;
-use crate::ffi::sys::{self, Interest};
+use crate::ffi::sys::{self, Interest, Pair};
 use crate::verdict::Fault;
 
 /// How long an answer is kept, as libcurl does: the system does not tell the record's own time to live.
@@ -43,7 +42,7 @@ enum Entry {
 /// A look-up under way. `done` becomes readable (end of file) when the thread has ended, however it ended.
 #[derive(Debug)]
 struct LookUp {
-    done: UnixStream,
+    done: Pair,
     answer: Mutex<Option<io::Result<Arc<[IpAddr]>>>>,
 }
 
@@ -114,7 +113,7 @@ impl Dns {
 }
 
 fn start(host: &str, look_up: LookUpFn) -> io::Result<Arc<LookUp>> {
-    let (done, ended) = UnixStream::pair()?;
+    let (done, ended) = sys::pair()?;
     let under_way = Arc::new(LookUp { done, answer: Mutex::new(None) });
     let (host, slot) = (host.to_owned(), under_way.clone());
     let body = move || {

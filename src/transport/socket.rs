@@ -2,11 +2,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
 use super::wait::{Stop, Waiter};
-use crate::ffi::sys::{self, Interest};
+use crate::ffi::sys::{self, Interest, Pollable};
 use crate::verdict::Fault;
 
 /// How long an address has before the next one is tried beside it (RFC 8305, section 5).
@@ -69,9 +68,9 @@ impl Socket {
     }
 }
 
-impl AsRawFd for Socket {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+impl Pollable for Socket {
+    fn raw(&self) -> sys::Raw {
+        self.0.raw()
     }
 }
 

@@ -2,12 +2,11 @@
 //! notices that the client was closed, wherever the call stands.
 
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::ffi::sys::{self, Interest, MOST_INTERESTS, Ready};
+use crate::ffi::sys::{self, Interest, MOST_INTERESTS, Pair, Ready};
 use crate::hooks::Hooks;
 use crate::verdict::Fault;
 
@@ -40,8 +39,8 @@ impl Stop {
 #[derive(Debug)]
 pub(crate) struct Bell {
     rung: AtomicU8,
-    ours: UnixStream,
-    theirs: UnixStream,
+    ours: Pair,
+    theirs: Pair,
 }
 
 /// Why a bell is rung.
@@ -53,7 +52,7 @@ pub(crate) enum End {
 
 impl Bell {
     pub fn new() -> io::Result<Self> {
-        let (ours, theirs) = UnixStream::pair()?;
+        let (ours, theirs) = sys::pair()?;
         theirs.set_nonblocking(true)?;
         Ok(Bell { rung: AtomicU8::new(0), ours, theirs })
     }

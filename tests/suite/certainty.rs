@@ -210,17 +210,15 @@ fn an_answer_before_the_end_of_the_request_is_heard() {
 }
 
 #[test]
-fn cut_off_before_the_last_byte_is_not_delivered_and_sent_again() {
+fn cut_off_before_the_last_byte_is_not_delivered() {
     // Larger than what the kernel takes without a reader, so that the request cannot have gone out whole.
-    let content = "x".repeat(16 * 1024 * 1024);
-    for fault in ["close", "reset"] {
-        let user = User::new();
-        user.order([json!({"fault": fault, "where": "request-head"})]);
-        let message = userengage::Message::new(user.0.as_str(), &*content);
-        let outcome = outcome(client_with(|options| options.max_attempts = 1).send_conversation(&message));
-        assert_eq!((outcome.status(), outcome.delivery()), (ConnectionLost, NotDelivered), "{fault}: {outcome:?}");
-        assert_eq!(user.shown(), 0);
-    }
+    let content = "x".repeat(64 * 1024 * 1024);
+    let user = User::new();
+    user.order([json!({"fault": "reset", "where": "request-head"})]);
+    let message = userengage::Message::new(user.0.as_str(), &*content);
+    let outcome = outcome(client_with(|options| options.max_attempts = 1).send_conversation(&message));
+    assert_eq!((outcome.status(), outcome.delivery()), (ConnectionLost, NotDelivered), "{outcome:?}");
+    assert_eq!(user.shown(), 0);
 }
 
 #[test]

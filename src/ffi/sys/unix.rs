@@ -1,68 +1,49 @@
-//! What the standard library lacks of the system: `poll`, a connect that does not block, and the number of forks.
+//! On Unix: `poll`, sockets made by hand, `pthread_atfork`.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What to wait for on a descriptor.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Interest {
-    fd: RawFd,
-    events: libc::c_short,
-}
+use super::{Interest, MOST_INTERESTS, Ready};
 
-impl Interest {
-    pub fn read(on: &impl AsRawFd) -> Self {
-        Interest { fd: on.as_raw_fd(), events: libc::POLLIN }
-    }
+pub(crate) type Pair = UnixStream;
+pub(crate) type Raw = RawFd;
 
-    pub fn write(on: &impl AsRawFd) -> Self {
-        Interest { fd: on.as_raw_fd(), events: libc::POLLOUT }
-    }
+pub(super) const READ: libc::c_short = libc::POLLIN;
+pub(super) const WRITE: libc::c_short = libc::POLLOUT;
 
-    pub fn read_or_write(on: &impl AsRawFd) -> Self {
-        Interest { fd: on.as_raw_fd(), events: libc::POLLIN | libc::POLLOUT }
+impl super::Pollable for TcpStream {
+    fn raw(&self) -> Raw {
+        self.as_raw_fd()
     }
 }
 
-/// What a wait found: one bit for each interest, in order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Ready(u32);
-
-impl Ready {
-    pub fn has(self, index: usize) -> bool {
-        self.0 & (1 << index) != 0
-    }
-
-    pub fn any(self) -> bool {
-        self.0 != 0
+impl super::Pollable for UnixStream {
+    fn raw(&self) -> Raw {
+        self.as_raw_fd()
     }
 }
 
-/// The most interests of one [`poll`].
-pub(crate) const MOST_INTERESTS: usize = 20;
+pub(crate) fn pair() -> io::Result<(Pair, Pair)> {
+    UnixStream::pair()
+}
 
-/// Waits until something is ready or `timeout` has passed, rounded up to a millisecond. Is never restarted after a
-/// signal: that is `ErrorKind::Interrupted`.
 pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Ready> {
     let mut fds = [libc::pollfd { fd: -1, events: 0, revents: 0 }; MOST_INTERESTS];
     let fds = &mut fds[..interests.len()];
     for (fd, interest) in fds.iter_mut().zip(interests) {
-        (fd.fd, fd.events) = (interest.fd, interest.events);
+        (fd.fd, fd.events) = (interest.raw, interest.events);
     }
-    let milliseconds = timeout.as_micros().div_ceil(1000).min(i32::MAX as u128) as i32;
     // SAFETY: `fds` is valid for its length for the duration of the call.
-    if unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, milliseconds) } < 0 {
+    if unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, super::milliseconds(timeout)) } < 0 {
         return Err(io::Error::last_os_error());
     }
-    let bit = |(index, fd): (usize, &libc::pollfd)| if fd.revents == 0 { 0 } else { 1u32 << index };
-    Ok(Ready(fds.iter().enumerate().map(bit).sum()))
+    Ok(Ready::of(fds.iter().map(|fd| fd.revents != 0)))
 }
 
-/// Begins to connect to `address` and returns at once. The socket does not block and is closed on exec; it is connected
-/// when it becomes writable and `TcpStream::take_error` gives none.
 pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<TcpStream> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     let stream = TcpStream::from(new_socket(family)?);
@@ -144,7 +125,6 @@ fn sockaddr(address: &SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
     (storage, length as libc::socklen_t)
 }
 
-/// Runs `call` with `pthread_cancel` held back until it has ended. No system call.
 pub(crate) fn uncancelled<T>(call: impl FnOnce() -> T) -> T {
     unsafe extern "C" {
         fn pthread_setcancelstate(state: libc::c_int, before: *mut libc::c_int) -> libc::c_int;
@@ -159,7 +139,6 @@ pub(crate) fn uncancelled<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Runs `start`, which starts a thread, so that the thread gets no signal: they are for the host's own threads.
 pub(crate) fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     // SAFETY: all zero is a valid sigset_t, and the pointers are valid for the calls.
     let before = unsafe {
@@ -176,14 +155,10 @@ pub(crate) fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
 
 static FORKS: AtomicU64 = AtomicU64::new(0);
 
-/// How many forks lie between this process and the one that first called [`count_forks`].
-///
-/// A counter, not the process id: reading it is no system call.
 pub(crate) fn forks() -> u64 {
     FORKS.load(Ordering::Relaxed)
 }
 
-/// Begins to count. Any number of calls count once.
 pub(crate) fn count_forks() {
     extern "C" fn in_child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
@@ -196,54 +171,9 @@ pub(crate) fn count_forks() {
     }
 }
 
-/// An address that takes no connection and refuses none, as long as the first part lives: its backlog is full.
+/// Listens again, with the shortest backlog there is.
 #[cfg(test)]
-pub(crate) fn black_hole() -> ((std::net::TcpListener, Vec<TcpStream>), SocketAddr) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    // SAFETY: no pointers are passed. Listening again shortens the backlog.
+pub(super) fn shorten_backlog(listener: &std::net::TcpListener) {
+    // SAFETY: no pointers are passed.
     assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
-    let address = listener.local_addr().unwrap();
-    let mut full = Vec::new();
-    loop {
-        let stream = start_connect(&address).unwrap();
-        let connected = poll(&[Interest::write(&stream)], Duration::from_millis(100)).unwrap().any();
-        full.push(stream);
-        if !connected {
-            return ((listener, full), address);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
-
-    #[test]
-    fn poll_tells_what_is_ready_and_what_is_not() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let mut ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (theirs, _) = listener.accept().unwrap();
-        let interests = [Interest::read(&theirs), Interest::write(&ours)];
-        let ready = poll(&interests, Duration::ZERO).unwrap();
-        assert!(!ready.has(0) && ready.has(1));
-        ours.write_all(b"x").unwrap();
-        assert!(poll(&interests[..1], Duration::from_secs(5)).unwrap().has(0));
-    }
-
-    #[test]
-    fn start_connect_reaches_ipv4_and_ipv6() {
-        let mut addresses = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
-        if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
-            addresses.push(SocketAddr::from((Ipv6Addr::LOCALHOST, 0)));
-        }
-        for address in addresses {
-            let listener = TcpListener::bind(address).unwrap();
-            let stream = start_connect(&listener.local_addr().unwrap()).unwrap();
-            assert!(poll(&[Interest::write(&stream)], Duration::from_secs(5)).unwrap().any());
-            assert!(stream.take_error().unwrap().is_none());
-            assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
-        }
-    }
 }

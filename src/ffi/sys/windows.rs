@@ -1,0 +1,124 @@
+//! On Windows: `WSAPoll`, and a pair of sockets over the loopback. There are neither forks nor signals.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::windows::io::{AsRawSocket, FromRawSocket, RawSocket};
+use std::time::Duration;
+
+use super::{Interest, MOST_INTERESTS, Ready};
+
+pub(crate) type Pair = TcpStream;
+pub(crate) type Raw = RawSocket;
+
+pub(super) const READ: i16 = 0x0100; // POLLRDNORM
+pub(super) const WRITE: i16 = 0x0010; // POLLWRNORM
+
+impl super::Pollable for TcpStream {
+    fn raw(&self) -> Raw {
+        self.as_raw_socket()
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct PollFd {
+    socket: RawSocket,
+    events: i16,
+    found: i16,
+}
+
+#[link(name = "ws2_32")]
+unsafe extern "system" {
+    fn WSAPoll(fds: *mut PollFd, count: u32, timeout: i32) -> i32;
+    fn WSAGetLastError() -> i32;
+    fn socket(family: i32, kind: i32, protocol: i32) -> RawSocket;
+    fn connect(socket: RawSocket, address: *const u8, length: i32) -> i32;
+}
+
+fn last_error() -> io::Error {
+    // SAFETY: no pointers are passed.
+    io::Error::from_raw_os_error(unsafe { WSAGetLastError() })
+}
+
+/// Only this process's own connection is taken: anybody on this machine could connect first.
+pub(crate) fn pair() -> io::Result<(Pair, Pair)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let ours = TcpStream::connect(listener.local_addr()?)?;
+    loop {
+        let (theirs, from) = listener.accept()?;
+        if from == ours.local_addr()? {
+            return Ok((ours, theirs));
+        }
+    }
+}
+
+pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Ready> {
+    let mut fds = [PollFd { socket: RawSocket::MAX, events: 0, found: 0 }; MOST_INTERESTS];
+    let fds = &mut fds[..interests.len()];
+    for (fd, interest) in fds.iter_mut().zip(interests) {
+        (fd.socket, fd.events) = (interest.raw, interest.events);
+    }
+    // SAFETY: `fds` is valid for its length for the duration of the call.
+    if unsafe { WSAPoll(fds.as_mut_ptr(), fds.len() as u32, super::milliseconds(timeout)) } < 0 {
+        return Err(last_error());
+    }
+    Ok(Ready::of(fds.iter().map(|fd| fd.found != 0)))
+}
+
+pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<TcpStream> {
+    const AF_INET: i32 = 2;
+    const AF_INET6: i32 = 23;
+    const SOCK_STREAM: i32 = 1;
+    const WSAEWOULDBLOCK: i32 = 10035;
+    let family = if address.is_ipv4() { AF_INET } else { AF_INET6 };
+    // SAFETY: no pointers are passed. A client has made a pair of sockets before, so Winsock is started.
+    let raw = unsafe { socket(family, SOCK_STREAM, 0) };
+    if raw == RawSocket::MAX {
+        return Err(last_error());
+    }
+    // SAFETY: `raw` was just opened and belongs to nobody else.
+    let stream = unsafe { TcpStream::from_raw_socket(raw) };
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    let bytes = sockaddr(address, family as u16);
+    // SAFETY: the pointer is valid for the length.
+    if unsafe { connect(raw, bytes.as_ptr(), bytes.len() as i32) } < 0 {
+        let error = last_error();
+        if error.raw_os_error() != Some(WSAEWOULDBLOCK) {
+            return Err(error);
+        }
+    }
+    Ok(stream)
+}
+
+/// A `sockaddr_in` or a `sockaddr_in6`, byte by byte.
+fn sockaddr(address: &SocketAddr, family: u16) -> Vec<u8> {
+    let mut bytes = family.to_ne_bytes().to_vec();
+    bytes.extend(address.port().to_be_bytes());
+    match address {
+        SocketAddr::V4(address) => {
+            bytes.extend(address.ip().octets());
+            bytes.extend([0; 8]);
+        }
+        SocketAddr::V6(address) => {
+            bytes.extend(address.flowinfo().to_ne_bytes());
+            bytes.extend(address.ip().octets());
+            bytes.extend(address.scope_id().to_ne_bytes());
+        }
+    }
+    bytes
+}
+
+pub(crate) fn uncancelled<T>(call: impl FnOnce() -> T) -> T {
+    call()
+}
+
+pub(crate) fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
+    start()
+}
+
+pub(crate) fn forks() -> u64 {
+    0
+}
+
+pub(crate) fn count_forks() {}
