@@ -43,10 +43,10 @@ def test_results_come_in_the_messages_order(sandbox: Sandbox, client: Client, us
     [
         (Message(1.5, "Hi"), "client_user_id is of type float: give an int or a str"),  # type: ignore[arg-type]
         (Message(1, "Hi", user=0), "user is 0: give the positive id"),
-        ({"client_user_id": 1}, "__new__() missing 1 required positional argument: 'content'"),
+        ({"client_user_id": 1}, "content is None: give a str"),
         (
             {"client_user_id": 1, "content": "Hi", "usr": 5},
-            "__new__() got an unexpected keyword argument 'usr'",
+            "usr is no field of a message: give client_user_id, content, user, source, source_context",
         ),
         ("Hi", "the message is of type str: give a Message, or a mapping of its fields"),
     ],
@@ -56,7 +56,7 @@ def test_a_message_that_cannot_be_sent_does_not_stop_the_others(
 ) -> None:
     wrong, right = client.send_conversations([message, Message(user_id, "Hi")])
     assert (wrong.status, wrong.delivery) == (Status.INVALID_ARGUMENT, Delivery.NOT_DELIVERED)
-    assert fault in wrong.message
+    assert wrong.message.startswith(fault)
     assert right.delivery is Delivery.DELIVERED
 
 

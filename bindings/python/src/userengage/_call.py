@@ -44,6 +44,7 @@ class _Thread(threading.local):
     def __init__(self) -> None:
         self.lines = {}
         self.raised = []
+        self.progress = int
         self.renew()
 
     def renew(self) -> None:
@@ -119,8 +120,9 @@ class Call:
 
     def run(self, function: Callable[..., Any], *args: object) -> Any:
         """Calls `function`, a function of the library that waits, with `args`."""
-        outer = _thread.raised, _thread.answers, _thread.asked
-        if _thread.answers.gi_running:  # a signal handler sends while the call that it interrupted is asked
+        outer = _thread.raised, _thread.answers, _thread.asked, _thread.progress
+        busy = _thread.answers.gi_running  # a signal handler sends while the call that it interrupted is asked
+        if busy or _thread.answers.gi_frame is None:
             _thread.renew()
         _thread.raised = self.raised
         self.thread = threading.get_ident()
@@ -131,9 +133,7 @@ class Call:
             return function(*args)
         finally:
             under_way.discard(self)
-            _thread.raised, _thread.answers, _thread.asked = outer
-            if self.raised:
-                _thread.renew()
+            _thread.raised, _thread.answers, _thread.asked, _thread.progress = outer
             if _thread.lines:
                 _thread.log()
 

@@ -71,7 +71,11 @@ def _prepare(message: Message | Mapping[str, Any]) -> _native.Message:
     if isinstance(message, Message):
         return _convert.message(*message)
     if isinstance(message, Mapping):
-        return _convert.message(*Message(**message))
+        unknown = [name for name in message if name not in Message._fields]
+        if unknown:
+            raise TypeError(f"{unknown[0]} is no field of a message: give {', '.join(Message._fields)}")
+        given: list[Any] = [message.get(name) for name in Message._fields]
+        return _convert.message(*given)
     raise TypeError(f"the message is of type {type(message).__name__}: give a Message, or a mapping of its fields")
 
 
