@@ -21,8 +21,9 @@ use crate::verdict::Fault;
 
 /// The certificate authorities that are trusted.
 ///
-/// Mozilla's, built in, or those of `ca_file` alone. Built in, because the system's store costs 4 to 20 times the start
-/// and differs from machine to machine; who has an authority of their own names it.
+/// Mozilla's, built in, or those of `ca_file` alone. Built in, because the system's store differs from machine to machine,
+/// and to read Debian's took the making of a client 0.6 ms in the place of 0.02; who has an authority of their own names
+/// its file.
 #[derive(Clone)]
 pub(crate) struct Roots(Option<Arc<RootCertStore>>);
 
