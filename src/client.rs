@@ -192,10 +192,10 @@ impl Client {
             unknown_before |= last.is_some_and(|(verdict, _)| verdict.delivery == Delivery::Unknown);
             attempts += 1;
             let (verdict, answer) = match epoch.transport.exchange(request, waiter, deadline) {
-                Ok(answer) => (verdict::of_answer(&answer, SystemTime::now()), Some(answer)),
+                Ok(answer) => (verdict::of_answer(&answer, SystemTime::now), Some(answer)),
                 Err(failure) => (verdict::of_failure(&failure), None),
             };
-            let wait = retry::wait(&verdict, self.policy, attempts, self.max_attempts, epoch.roll());
+            let wait = retry::wait(&verdict, self.policy, attempts, self.max_attempts, || epoch.roll());
             let pauses_all = verdict.then == Then::RetryAfterPause;
             if pauses_all {
                 epoch.limiter.pause(Instant::now() + wait.or(verdict.retry_after).unwrap_or_default());

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use ureq::http::uri::{Authority, PathAndQuery, Scheme};
+use ureq::http::uri::{self, Authority, PathAndQuery, Scheme};
 use ureq::http::{HeaderMap, HeaderValue, Uri, header};
 use zeroize::Zeroizing;
 
@@ -62,16 +62,16 @@ impl Endpoint {
         path.push_str(&self.users);
         path.extend(utf8_percent_encode(id, ESCAPED));
         path.push_str("/conversations/");
-        let uri = PathAndQuery::from_maybe_shared(Bytes::from(path))
-            .map_err(ureq::http::Error::from)
-            .and_then(|path| {
-                Uri::builder()
-                    .scheme(self.scheme.clone())
-                    .authority(self.authority.clone())
-                    .path_and_query(path)
-                    .build()
-            })
-            .map_err(|error| Error::invalid(format!("client_user_id does not make a path ({error}): shorten it")))?;
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        let uri =
+            PathAndQuery::from_maybe_shared(Bytes::from(path)).map_err(ureq::http::Error::from).and_then(|path| {
+                parts.path_and_query = Some(path);
+                Uri::from_parts(parts).map_err(ureq::http::Error::from)
+            });
+        let uri =
+            uri.map_err(|error| Error::invalid(format!("client_user_id does not make a path ({error}): shorten it")))?;
         let mut headers = self.headers.clone();
         if let Some(length) = headers.get_mut(header::CONTENT_LENGTH) {
             *length = HeaderValue::from(body.len());

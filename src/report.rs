@@ -110,7 +110,7 @@ mod tests {
 
     fn answered(status: u16, body: &str, history: History<'_>) -> Outcome {
         let answer = Answer { status, body: body.into(), request_complete: true, ..Answer::default() };
-        outcome(verdict::of_answer(&answer, SystemTime::UNIX_EPOCH), Some(answer), history)
+        outcome(verdict::of_answer(&answer, || SystemTime::UNIX_EPOCH), Some(answer), history)
     }
 
     #[test]

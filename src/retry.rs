@@ -10,9 +10,15 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// How long to wait before the next attempt after `attempts` of at most `max_attempts`; `None` for no further one.
 ///
-/// `dice` is uniform in [0, 1). A `Retry-After` is waited out in full, with up to half a second on top so that not every
+/// `dice` rolls uniform numbers in [0, 1). A `Retry-After` is waited out in full, with up to half a second on top so that not every
 /// client comes back at the same instant; else the wait is anything up to 0.5 s, doubling to 30 s ("full jitter").
-pub(crate) fn wait(verdict: &Verdict, policy: Policy, attempts: u32, max_attempts: u32, dice: f64) -> Option<Duration> {
+pub(crate) fn wait(
+    verdict: &Verdict,
+    policy: Policy,
+    attempts: u32,
+    max_attempts: u32,
+    dice: impl FnOnce() -> f64,
+) -> Option<Duration> {
     let again = match verdict.then {
         Then::Stop => false,
         Then::Retry | Then::RetryAfterPause => true,
@@ -22,8 +28,8 @@ pub(crate) fn wait(verdict: &Verdict, policy: Policy, attempts: u32, max_attempt
         return None;
     }
     Some(match verdict.retry_after {
-        Some(asked) => asked + FIRST.mul_f64(dice),
-        None => FIRST.saturating_mul(1 << (attempts - 1).min(16)).min(LONGEST).mul_f64(dice),
+        Some(asked) => asked + FIRST.mul_f64(dice()),
+        None => FIRST.saturating_mul(1 << (attempts - 1).min(16)).min(LONGEST).mul_f64(dice()),
     })
 }
 

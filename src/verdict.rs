@@ -134,10 +134,10 @@ pub(crate) fn of_failure(failure: &Failure) -> Verdict {
     Verdict::new(status, delivery, then, what).with_evidence(failure.request_complete)
 }
 
-pub(crate) fn of_answer(answer: &Answer, now: SystemTime) -> Verdict {
+pub(crate) fn of_answer(answer: &Answer, now: impl FnOnce() -> SystemTime) -> Verdict {
     use Delivery::{Delivered, NotDelivered, Unknown};
     use Then::{Retry, RetryAfterPause, RetryAtLeastOnce, Stop};
-    let retry_after = answer.retry_after.as_deref().and_then(|value| parse_retry_after(value, now));
+    let retry_after = answer.retry_after.as_deref().and_then(|value| parse_retry_after(value, now()));
     let cloudflare = answer.cloudflare;
     let (status, delivery, then) = match answer.status {
         200..=299 if answer.is_of_the_service() => (Status::Ok, Delivered, Stop),

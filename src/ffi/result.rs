@@ -9,18 +9,31 @@ use crate::{Outcome, Status};
 /// An outcome and the forms of its texts that C reads.
 pub(super) struct Parts {
     outcome: Outcome,
-    request_id: CString,
-    detail: CString,
-    message: CString,
+    request_id: Text,
+    detail: Text,
+    message: Text,
+}
+
+/// A text for C; none takes no memory.
+struct Text(Option<CString>);
+
+impl Text {
+    fn new(text: &str) -> Self {
+        Text((!text.is_empty()).then(|| convert::c_string(text)))
+    }
+
+    fn as_ptr(&self) -> *const c_char {
+        self.0.as_deref().unwrap_or(c"").as_ptr()
+    }
 }
 
 impl Parts {
     pub fn new(mut outcome: Outcome) -> Self {
         outcome.body.push(0); // whoever reads it as a string finds its end
         Parts {
-            request_id: convert::c_string(outcome.request_id()),
-            detail: convert::c_string(outcome.detail()),
-            message: convert::c_string(outcome.message()),
+            request_id: Text::new(outcome.request_id()),
+            detail: Text::new(outcome.detail()),
+            message: Text::new(outcome.message()),
             outcome,
         }
     }

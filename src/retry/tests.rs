@@ -20,36 +20,37 @@ fn who_retries_what() {
         (Then::RetryAfterPause, true, true),
         (Then::RetryAtLeastOnce, false, true),
     ] {
-        let retries = |policy| wait(&verdict(then, None), policy, 1, 4, 0.5).is_some();
+        let retries = |policy| wait(&verdict(then, None), policy, 1, 4, || 0.5).is_some();
         assert_eq!((retries(AtMostOnce), retries(AtLeastOnce)), (at_most_once, at_least_once), "{then:?}");
     }
 }
 
 #[test]
 fn max_attempts_1_means_one_request() {
-    assert_eq!(wait(&verdict(Then::Retry, Some(0)), AtLeastOnce, 1, 1, 0.0), None);
+    assert_eq!(wait(&verdict(Then::Retry, Some(0)), AtLeastOnce, 1, 1, || 0.0), None);
 }
 
 #[test]
 fn the_last_attempt_is_followed_by_none() {
-    assert!(wait(&verdict(Then::Retry, None), AtMostOnce, 3, 4, 0.0).is_some());
-    assert_eq!(wait(&verdict(Then::Retry, None), AtMostOnce, 4, 4, 0.0), None);
+    assert!(wait(&verdict(Then::Retry, None), AtMostOnce, 3, 4, || 0.0).is_some());
+    assert_eq!(wait(&verdict(Then::Retry, None), AtMostOnce, 4, 4, || 0.0), None);
 }
 
 #[test]
 fn waits_are_full_jitter_from_half_a_second_doubling_to_thirty() {
-    let most =
-        |attempts| wait(&verdict(Then::Retry, None), AtMostOnce, attempts, u32::MAX, 0.999_999).unwrap().as_secs_f64();
+    let most = |attempts| {
+        wait(&verdict(Then::Retry, None), AtMostOnce, attempts, u32::MAX, || 0.999_999).unwrap().as_secs_f64()
+    };
     for (attempts, expected) in [(1, 0.5), (2, 1.0), (3, 2.0), (6, 16.0), (7, 30.0), (1000, 30.0), (u32::MAX - 1, 30.0)]
     {
         assert!((most(attempts) - expected).abs() < 0.001, "{attempts}: {}", most(attempts));
     }
-    assert_eq!(wait(&verdict(Then::Retry, None), AtMostOnce, 5, 9, 0.0), Some(Duration::ZERO));
+    assert_eq!(wait(&verdict(Then::Retry, None), AtMostOnce, 5, 9, || 0.0), Some(Duration::ZERO));
 }
 
 #[test]
 fn a_retry_after_is_waited_out_in_full() {
-    let wait = |dice| wait(&verdict(Then::RetryAfterPause, Some(3)), AtMostOnce, 1, 4, dice).unwrap();
+    let wait = |dice| wait(&verdict(Then::RetryAfterPause, Some(3)), AtMostOnce, 1, 4, || dice).unwrap();
     assert_eq!(wait(0.0), Duration::from_secs(3));
     assert!(wait(0.999) < Duration::from_millis(3500));
 }

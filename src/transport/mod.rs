@@ -181,7 +181,7 @@ fn read_answer(response: Response<Body>, request_complete: bool) -> Answer {
         location_host: text(header::LOCATION).and_then(|to| to.parse::<Uri>().ok()?.host().map(str::to_owned)),
         content_type: text(header::CONTENT_TYPE).map(ContentType::of).unwrap_or_default(),
         retry_after: text(header::RETRY_AFTER).map(str::to_owned),
-        request_id: text_of(&head.headers, "cf-ray").unwrap_or_default().chars().take(128).collect(),
+        request_id: text_of(&head.headers, "cf-ray").map_or_else(String::new, |id| id[..id.len().min(128)].to_owned()),
         cloudflare: text(header::SERVER).is_some_and(|server| server.eq_ignore_ascii_case("cloudflare")),
         body: kept,
         body_cut,
@@ -189,6 +189,7 @@ fn read_answer(response: Response<Body>, request_complete: bool) -> Answer {
     }
 }
 
+/// The value of a header, where it is visible ASCII.
 fn text_of(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }

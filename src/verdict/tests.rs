@@ -7,7 +7,7 @@ fn answer(status: u16) -> Answer {
 }
 
 fn judged(answer: &Answer) -> (Status, Delivery, Then) {
-    let verdict = of_answer(answer, SystemTime::UNIX_EPOCH);
+    let verdict = of_answer(answer, || SystemTime::UNIX_EPOCH);
     (verdict.status, verdict.delivery, verdict.then)
 }
 
