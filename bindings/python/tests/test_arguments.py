@@ -39,7 +39,7 @@ SELF.append(SELF)
             "source_context cannot be written as JSON: a value of type set has no JSON form",
         ),
         ({"source_context": {"a": datetime.date.min}}, "source_context cannot be written as JSON: "),
-        ({"source_context": SELF}, "source_context cannot be written as JSON: Circular reference"),
+        ({"source_context": SELF}, "source_context cannot be written as JSON: it is nested too deeply"),
         ({"source_context": {"a": "\udfff"}}, "source_context has half a surrogate pair"),
     ],
 )

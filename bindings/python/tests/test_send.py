@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,8 +11,6 @@ from sandbox import Sandbox
 
 import userengage
 from userengage import Client, Delivery, Source, Status
-
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 def test_the_specifications_message_goes_out_as_written(sandbox: Sandbox, client: Client, user_id: str) -> None:
@@ -107,15 +103,3 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(sandbox: Sandbox, user
             client.send_conversation(user_id, "Hi")
     assert caught.value.delivery is Delivery.NOT_DELIVERED
     assert sandbox.requests(user_id) == []
-
-
-def test_the_example_send_says_that_it_was_delivered(sandbox: Sandbox, user_id: str) -> None:
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / "send.py", user_id],
-        env=sandbox.environment(),
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.startswith("DELIVERED: HTTP 201 after "), done.stderr
-    assert '"user":926,"source":2,' in sandbox.only_request(user_id)["body"]

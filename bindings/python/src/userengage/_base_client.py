@@ -106,7 +106,8 @@ class BaseClient:
         finally:
             lib.ue_result_free(handle)
         error = None if result.status is _result.Status.OK else _errors.of(result)
-        call.raise_interruption(error)
+        if call.raised:
+            call.raise_interruption(error)
         if error is not None:
             raise error
         return result
@@ -126,7 +127,7 @@ _LONGEST_EXIT: Final = 2.0
 
 def _close_all() -> None:
     """Ends what daemon threads have under way: the library must not call an interpreter that is being taken down."""
-    _call.exiting.set()
+    _call.refuse()
     for client in list(_alive):
         client._close()
     here, deadline = threading.get_ident(), time.monotonic() + _LONGEST_EXIT

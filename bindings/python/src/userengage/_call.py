@@ -22,7 +22,7 @@ import os
 import threading
 from collections.abc import Generator
 from types import GeneratorType
-from typing import Any, Callable, Final, cast
+from typing import Callable, Final, cast
 
 from . import _errors, _native
 
@@ -32,19 +32,75 @@ _TRACE: Final = 5
 _LEVELS: Final = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG, 5: _TRACE}
 
 
+class Call:
+    """One call into the library, on the thread that makes this object or another."""
+
+    __slots__ = ("progress", "raised", "thread")
+
+    raised: list[BaseException | None]
+    """What ended it: what a signal handler or a log handler raised; None where it was cancelled."""
+
+    progress: Callable[[int], object]
+    """Told how many of many messages are done."""
+
+    thread: int
+    """The thread that runs it."""
+
+    def __init__(self) -> None:
+        self.raised = []
+        self.progress = int  # which does nothing
+
+    def cancel(self) -> None:
+        """Ends it, from another thread, within 100 ms."""
+        self.raised.append(None)
+
+    def raise_interruption(self, known: BaseException | None) -> None:
+        """Raises what ended it, with what is `known` of its message as the context."""
+        interruption = self.raised[0]
+        self.raised.clear()  # whose traceback would lead back here
+        if interruption is not None:
+            interruption.__context__ = known
+            raise interruption
+
+    def run(self, function: Callable[..., object], *args: object) -> None:
+        """Calls `function`, a function of the library that waits."""
+        outer, _thread.call = _thread.call, self  # outer: where a signal handler sends in the midst of a call
+        answers = _thread.answers
+        if answers.gi_running or answers.gi_frame is None:
+            _thread.renew()
+        self.thread = threading.get_ident()
+        under_way.add(self)
+        try:
+            if _exiting:
+                raise _errors.closed("The interpreter is shutting down. The message was not delivered.")
+            function(*args)
+        finally:
+            under_way.discard(self)
+            _thread.call = outer
+            if _thread.lines:
+                _thread.log()
+
+    def run_many(self, client: int, messages: c.Array[_native.Message], results: c.Array[c.c_void_p]) -> None:
+        """Calls `ue_send_conversations`."""
+
+        def send() -> None:
+            teller = c.py_object(_thread.answers)
+            _native.lib.ue_send_conversations(client, messages, len(messages), _progress, teller, results)
+
+        self.run(send)
+
+
 class _Thread(threading.local):
     """What the callbacks reach of their thread."""
 
+    call: Call
     lines: dict[_native.Level, bytes]
-    raised: list[BaseException | None]
     answers: GeneratorType[int, int | None, None]
     asked: Callable[[], int]
-    progress: Callable[[int], object]
 
     def __init__(self) -> None:
+        self.call = Call()
         self.lines = {}
-        self.raised = []
-        self.progress = int
         self.renew()
 
     def renew(self) -> None:
@@ -68,15 +124,15 @@ def _answers(thread: _Thread) -> Generator[int, int | None, None]:
     while True:
         try:
             while True:
-                done = yield len(thread.raised)
+                done = yield len(thread.call.raised)
                 if thread.lines:
                     thread.log()
-                if done is not None and not thread.raised:
-                    thread.progress(done)
+                if done is not None and not thread.call.raised:
+                    thread.call.progress(done)
         except GeneratorExit:
             return
         except BaseException as error:  # noqa: BLE001 (raised when the call has ended)
-            thread.raised += [error]  # not append(): after a call, handlers of further signals run
+            thread.call.raised += [error]  # not append(): after a call, handlers of further signals run
 
 
 _thread: Final = _Thread()
@@ -92,73 +148,17 @@ def connect(options: _native.Options) -> None:
     options.log_level = max((level for level, ours in _LEVELS.items() if _logger.isEnabledFor(ours)), default=0)
 
 
-class Call:
-    """One call into the library, on the thread that makes this object or another."""
-
-    __slots__ = ("raised", "thread")
-
-    raised: list[BaseException | None]
-    """What ended it: what a signal handler or a log handler raised; None where it was cancelled."""
-
-    thread: int
-    """The thread that runs it."""
-
-    def __init__(self) -> None:
-        self.raised = []
-
-    def cancel(self) -> None:
-        """Ends it, from another thread, within 100 ms."""
-        self.raised.append(None)
-
-    def raise_interruption(self, known: BaseException | None) -> None:
-        """Raises what ended it, with what is `known` of its message as the context."""
-        interruption = self.raised[0] if self.raised else None
-        self.raised.clear()  # whose traceback would lead back here
-        if interruption is not None:
-            interruption.__context__ = known
-            raise interruption
-
-    def run(self, function: Callable[..., Any], *args: object) -> Any:
-        """Calls `function`, a function of the library that waits, with `args`."""
-        outer = _thread.raised, _thread.answers, _thread.asked, _thread.progress
-        busy = _thread.answers.gi_running  # a signal handler sends while the call that it interrupted is asked
-        if busy or _thread.answers.gi_frame is None:
-            _thread.renew()
-        _thread.raised = self.raised
-        self.thread = threading.get_ident()
-        under_way.add(self)
-        try:
-            if exiting.is_set():
-                raise _errors.closed("The interpreter is shutting down. The message was not delivered.")
-            return function(*args)
-        finally:
-            under_way.discard(self)
-            _thread.raised, _thread.answers, _thread.asked, _thread.progress = outer
-            if _thread.lines:
-                _thread.log()
-
-    def run_many(
-        self,
-        client: int,
-        messages: c.Array[_native.Message],
-        progress: Callable[[int], object],
-        results: c.Array[c.c_void_p],
-    ) -> Any:
-        """Calls `ue_send_conversations`, and `progress` with the number of messages that are done."""
-
-        def send() -> Any:
-            _thread.progress = progress
-            teller = c.py_object(_thread.answers)
-            return _native.lib.ue_send_conversations(client, messages, len(messages), _progress, teller, results)
-
-        return self.run(send)
-
-
 under_way: Final[set[Call]] = set()
 """The calls of all threads of this process."""
 
-exiting: Final = threading.Event()
-"""The interpreter's end has begun. Looked at after a call is in `under_way`, and set before that is looked at."""
+_exiting = False
+
+
+def refuse() -> None:
+    """Refuses every further call: the interpreter's end has begun. What is in `under_way` after it is all there is."""
+    global _exiting  # noqa: PLW0603
+    _exiting = True
+
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=under_way.clear)

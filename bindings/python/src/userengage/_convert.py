@@ -32,8 +32,8 @@ def message(
         _MESSAGE_SIZE,
         id_text,
         content_text,
-        integer("user", user, 64, "give the positive id of the agent who writes"),
-        integer("source", source, 32, "give a Source or another positive number"),
+        0 if user is None else positive("user", user, 1 << 63, "give the positive id of the agent who writes"),
+        0 if source is None else positive("source", source, 1 << 31, "give a Source or another positive number"),
         context_text,
         len(id_text),
         len(content_text),
@@ -75,12 +75,10 @@ def identifier(field: str, value: ClientUserId) -> bytes:
     return b"%d" % _index(field, value, "an int or a str")
 
 
-def integer(field: str, value: int | None, bits: int, remedy: str) -> int:
-    """A signed number of `bits` bits; None is C's 0, which means "not given", and 0 is therefore refused."""
-    if value is None:
-        return 0
-    number = _index(field, value)
-    if number == 0 or not -(1 << bits - 1) <= number < 1 << bits - 1:
+def positive(field: str, value: int, limit: int, remedy: str) -> int:
+    """A number from 1 to below `limit`. C takes 0 for "not given", and would cut what is larger."""
+    number = value if type(value) is int else _index(field, value)
+    if not 0 < number < limit:
         raise invalid(f"{field} is {number}: {remedy}, or leave it out")
     return number
 
@@ -116,12 +114,14 @@ def choice(field: str, value: int) -> int:
 
 def json_text(field: str, value: SourceContext) -> bytes:
     """The JSON text of a mapping or a list."""
-    if not isinstance(value, (Mapping, list, tuple)):
+    if not isinstance(value, (dict, list, tuple, Mapping)):
         raise TypeError(f"{field} is {_kind(value)}: give a dict or a list")
     try:
         written = _encode(value)
     except (TypeError, ValueError) as error:
         raise invalid(f"{field} cannot be written as JSON: {error}") from error
+    except RecursionError:
+        raise invalid(f"{field} cannot be written as JSON: it is nested too deeply, or holds itself") from None
     return utf8(field, written)
 
 
@@ -132,7 +132,13 @@ def _mapping(value: object) -> dict[Any, Any]:
     raise TypeError(f"a value {_kind(value)} has no JSON form")
 
 
-_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_mapping).encode
+_encode: Final = json.JSONEncoder(
+    ensure_ascii=False,
+    check_circular=False,  # which costs more than all the rest, and ends in a RecursionError all the same
+    allow_nan=False,
+    separators=(",", ":"),
+    default=_mapping,
+).encode
 
 
 def _index(field: str, value: int, wanted: str = "an int") -> int:

@@ -42,17 +42,17 @@ def send(
         except (TypeError, _errors.InvalidArgumentError) as error:
             outcomes[index] = _result.not_sent(Status.INVALID_ARGUMENT, str(error))
     before = len(results)
+    call.progress = lambda done: progress(before + done)
     handles = (c.c_void_p * len(prepared))()
     try:
-        call.run_many(
-            client, (_native.Message * len(prepared))(*prepared), lambda done: progress(before + done), handles
-        )
+        call.run_many(client, (_native.Message * len(prepared))(*prepared), handles)
         taken = (_result.take(handle) for handle in handles)
         results += [outcome or next(taken) for outcome in outcomes]
     finally:
         for handle in handles:
             _native.lib.ue_result_free(handle)
-    call.raise_interruption(None)
+    if call.raised:
+        call.raise_interruption(None)
     progress(len(results))
 
 

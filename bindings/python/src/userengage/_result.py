@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ctypes as c
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from ._native import lib
 
@@ -56,24 +55,8 @@ class Delivery(IntEnum):
     """The service accepted it: do not send again."""
 
 
-@dataclass(frozen=True, repr=False)
-class Result:
+class Result(NamedTuple):
     """What became of one message, with everything that is known about it. Immutable; can be pickled."""
-
-    __slots__ = (
-        "attempts",
-        "body",
-        "conversation_id",
-        "delivery",
-        "detail",
-        "elapsed",
-        "http_status",
-        "may_be_duplicate",
-        "message",
-        "request_id",
-        "retry_after",
-        "status",
-    )
 
     status: Status
     """The kind of outcome."""
@@ -100,13 +83,10 @@ class Result:
     body: bytes
     """The body of the last answer as it came, at most 64 KiB of it."""
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # without the body
         shown = ("status", "delivery", "http_status", "conversation_id", "attempts", "request_id", "message")
         fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
         return f"Result({fields})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Result, tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
 
 def not_sent(status: Status, message: str) -> Result:

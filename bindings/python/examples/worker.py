@@ -1,0 +1,40 @@
+"""Sends the messages of a CSV file (client_user_id,content), keeps what was not delivered, and ends well on Ctrl-C.
+
+UE_API_KEY=<your_64_char_api_key> python worker.py messages.csv
+"""
+
+import csv
+import os
+import sys
+from pathlib import Path
+
+import userengage
+from userengage import Delivery, Message, Result
+
+
+def report(messages: list[Message], results: list[Result]) -> int:
+    """Prints what is not delivered, and returns how many those are."""
+    failed = 0
+    for message, result in zip(messages, results):
+        if result.delivery is not Delivery.DELIVERED:
+            failed += 1
+            print(f"{message.client_user_id}: {result.delivery.name}: {result.message}", file=sys.stderr)
+    return failed
+
+
+with Path(sys.argv[1]).open(newline="", encoding="utf-8") as file:
+    messages = [Message(row["client_user_id"], row["content"]) for row in csv.DictReader(file)]
+
+# No more than 20 requests a second; the service's own limit, a 429, is waited for anyway.
+with userengage.Client(base_url=os.environ.get("UE_BASE_URL"), max_per_second=20) as client:
+    try:
+        results = client.send_conversations(messages, progress=sys.stderr.isatty())
+    except KeyboardInterrupt as interruption:
+        known = interruption.__context__
+        assert isinstance(known, userengage.CancelledError)
+        report(messages, known.results)
+        sys.exit(f"Interrupted. {known}")
+
+failed = report(messages, results)
+print(f"{len(results) - failed} delivered, {failed} not.")
+sys.exit(failed > 0)
