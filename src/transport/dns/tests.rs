@@ -97,3 +97,17 @@ fn the_families_take_turns() {
     assert_eq!(in_turns(found)[..], [v6(1), v4(1), v6(2), v6(3)]);
     assert_eq!(in_turns((0..99).map(v4).collect()).len(), MOST_ADDRESSES);
 }
+
+#[test]
+fn the_interrupt_callback_ends_a_look_up() {
+    static GO_ON: Mutex<()> = Mutex::new(());
+    let _held = GO_ON.lock().unwrap();
+    let dns = Dns::new(|_| {
+        drop(GO_ON.lock());
+        Ok(Vec::new())
+    });
+    let hooks = Hooks { log: None, interrupt: Some(Arc::new(|| true)) };
+    let waiter = Waiter::new(Arc::new(hooks), Arc::new(Bell::new().unwrap()));
+    let found = dns.resolve("h", 443, &waiter, Instant::now() + LONG);
+    assert!(matches!(found, Err(Fault::Cancelled)));
+}

@@ -58,3 +58,12 @@ fn a_black_hole_ends_at_the_deadline() {
 fn no_address_is_an_error() {
     assert!(matches!(connect(&[], Duration::from_secs(1)), Err(Fault::Connect(_))));
 }
+
+#[test]
+fn the_interrupt_callback_ends_a_connect() {
+    let (_hole, dead) = sys::black_hole();
+    let hooks = Hooks { log: None, interrupt: Some(Arc::new(|| true)) };
+    let waiter = Waiter::new(Arc::new(hooks), Arc::new(Bell::new().unwrap()));
+    let connected = Socket::connect(&[dead], &waiter, Instant::now() + Duration::from_secs(20));
+    assert!(matches!(connected, Err(Fault::Cancelled)));
+}
