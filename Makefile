@@ -41,9 +41,10 @@ lint: ## Formatting and lints, warnings denied
 test-rust: ## The core, against the sandbox; the committed headers
 	$(CARGO) test --workspace --locked --features header
 
-test-c: ## The C and C++ faces, and their installation
+test-c: ## The C and C++ faces, their installation, and the instructions that a message costs
 	tests/c/run-tests
 	tests/c/install-test
+	tests/c/instructions
 
 test-python: ## The Python package
 	bindings/python/run-tests
