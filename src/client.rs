@@ -371,10 +371,10 @@ impl Own {
             waiter.bell().check().map_err(Held::Stopped)?;
             let now = Instant::now();
             let slot = self.limiter.reserve(now, deadline).map_err(Held::TooLong)?;
-            if slot <= now {
+            if slot.at <= now {
                 return Ok(());
             }
-            waiter.until(slot).map_err(Held::Stopped)?;
+            waiter.until(slot.at).map_err(Held::Stopped)?;
             if self.limiter.still_open(slot) {
                 return Ok(());
             }

@@ -23,6 +23,16 @@ struct State {
     /// The first slot that is free.
     next: Option<Instant>,
     paused_until: Option<Instant>,
+    /// How many pauses there were.
+    pauses: u64,
+}
+
+/// When a request may go, unless a pause comes before that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub at: Instant,
+    /// Those that were known when it was reserved.
+    pauses: u64,
 }
 
 impl Limiter {
@@ -33,27 +43,28 @@ impl Limiter {
 
     /// Reserves the next slot: when the request may go. `Err` with how long that would take, and nothing reserved, where
     /// the slot lies past `deadline`.
-    pub fn reserve(&self, now: Instant, deadline: Instant) -> Result<Instant, Duration> {
+    pub fn reserve(&self, now: Instant, deadline: Instant) -> Result<Slot, Duration> {
         if !self.engaged.load(Ordering::Acquire) {
-            return Ok(now);
+            return Ok(Slot { at: now, pauses: 0 });
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = [state.next, state.paused_until].into_iter().flatten().fold(now, Instant::max);
-        if slot > deadline {
-            return Err(slot - now);
+        let at = [state.next, state.paused_until].into_iter().flatten().fold(now, Instant::max);
+        if at > deadline {
+            return Err(at - now);
         }
-        let spacing = if slot > now && self.interval.is_zero() { RELEASE } else { self.interval };
-        state.next = Some(slot + spacing);
-        Ok(slot)
+        let spacing = if at > now && self.interval.is_zero() { RELEASE } else { self.interval };
+        state.next = Some(at + spacing);
+        Ok(Slot { at, pauses: state.pauses })
     }
 
-    /// Whether the slot still stands: false when a pause came over it, and a new one is to be reserved.
-    pub fn still_open(&self, slot: Instant) -> bool {
+    /// Whether the slot still stands. A pause takes all that were reserved before it back, also those after its end: whoever
+    /// reserves anew goes from its end on, and both together would be more than the rate.
+    pub fn still_open(&self, slot: Slot) -> bool {
         if !self.engaged.load(Ordering::Acquire) {
             return true;
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.paused_until.is_none_or(|until| until <= slot)
+        state.pauses == slot.pauses
     }
 
     /// Holds every request back until `until`.
@@ -61,7 +72,8 @@ impl Limiter {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.paused_until.is_none_or(|known| known < until) {
             state.paused_until = Some(until);
-            state.next = None; // whoever waits reserves again, from the end of the pause on
+            state.next = None;
+            state.pauses += 1;
         }
         self.engaged.store(true, Ordering::Release);
     }

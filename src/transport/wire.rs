@@ -180,6 +180,11 @@ impl Wire {
         }
     }
 
+    fn trace(&self, text: impl FnOnce() -> String) -> Result<(), Error> {
+        self.line.waiter()?.0.hooks().log(Level::Trace, text);
+        Ok(())
+    }
+
     /// Writes what is held back. A peer that wants no more of it is no error here: its answer may be there to read.
     fn flush(&mut self) -> Result<(), Error> {
         let held = mem::take(&mut self.buffers.held);
@@ -196,7 +201,7 @@ impl Wire {
                 }),
             };
             match wrote {
-                Ok(()) => {}
+                Ok(()) => self.trace(|| format!("wrote {taken} of {held} bytes"))?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_to_write()?,
                 Err(_) => self.broken = true,
             }
@@ -277,6 +282,7 @@ impl Transport for Wire {
             state.request_complete = !self.broken;
         }
         let count = self.receive()?;
+        self.trace(|| format!("read {count} bytes"))?;
         self.buffers.input_appended(count);
         let mut state = self.line.state();
         state.received += count;

@@ -107,10 +107,15 @@ fn the_rate_holds_and_a_429_pauses_the_whole_batch() {
     options.max_per_second = Some(100);
     let client = Client::new(sandbox.api_key(), options).unwrap();
     let messages: Vec<_> = (1..=50).map(|user: u64| Message::new(user, "Hi")).collect();
-    let (results, took) = timed(|| client.send_conversations(&messages, go_on));
-    assert!(results.iter().all(Result::is_ok));
-    assert!(took >= Duration::from_millis(1400), "{took:?}");
-    assert_eq!(sandbox.journal().stats().statuses[&429], 1);
+    assert!(client.send_conversations(&messages, go_on).iter().all(Result::is_ok));
+    let requests = sandbox.journal().requests(0);
+    let after = |request: &ue_sandbox::Exchange| request.at.duration_since(requests[0].at).unwrap();
+    assert_eq!((requests.len(), requests[0].status), (51, Some(429)));
+    // What was on its way when the 429 came aside: silence for its second, then one by one.
+    let in_the_pause = requests.iter().filter(|request| (300..950).contains(&after(request).as_millis())).count();
+    assert_eq!(in_the_pause, 0);
+    let last = after(&requests[50]);
+    assert!(last >= Duration::from_millis(1000 + 10 * 15), "the last of the rest came {last:?} after the 429");
 }
 
 #[test]

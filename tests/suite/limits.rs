@@ -1,11 +1,12 @@
 //! The rate over all threads of a client, and the pause that a 429 asks for.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use userengage::{Delivery, Policy, Status};
+use userengage::{Delivery, Level, Policy, Status};
 
 use super::support::*;
 
@@ -29,23 +30,25 @@ fn max_per_second_holds_over_all_threads() {
 fn a_429_holds_every_thread_back() {
     let sandbox = own_sandbox(|_| ());
     sandbox.order(&json!({"fault": "status", "status": 429, "headers": {"Retry-After": "1"}})).unwrap();
-    let client = userengage::Client::new(sandbox.api_key(), options_for(&sandbox)).unwrap();
-    let first = User::new();
-    let users: Vec<_> = (0..4).map(|_| User::new()).collect();
-    let ((), took) = timed(|| {
-        thread::scope(|threads| {
-            threads.spawn(|| client.send_conversation(&first.message()).unwrap());
-            until(|| !first.requests_in(&sandbox).is_empty());
-            // The 429 is out; give the first thread time to read it by sending from this one what it must hold back.
-            until(|| first.requests_in(&sandbox)[0].status == Some(429));
-            for user in &users {
-                threads.spawn(|| client.send_conversation(&user.message()).unwrap());
-            }
-        });
+    let paused = Arc::new(AtomicBool::new(false));
+    let told = paused.clone();
+    let mut options = options_for(&sandbox);
+    options.log = Some((Level::Warn, Arc::new(move |_, _: &str| told.store(true, Ordering::SeqCst))));
+    let client = userengage::Client::new(sandbox.api_key(), options).unwrap();
+    let users: Vec<_> = (0..5).map(|_| User::new()).collect();
+    thread::scope(|threads| {
+        threads.spawn(|| client.send_conversation(&users[0].message()).unwrap());
+        until(|| paused.load(Ordering::SeqCst));
+        for user in &users[1..] {
+            threads.spawn(|| client.send_conversation(&user.message()).unwrap());
+        }
     });
-    assert!(took >= Duration::from_secs(1), "{took:?}");
-    assert_eq!(sandbox.journal().stats().stored, 5);
-    assert_eq!(sandbox.journal().stats().statuses[&429], 1);
+    let requests = sandbox.journal().requests(0);
+    assert_eq!((requests.len(), requests[0].status), (6, Some(429)));
+    for request in &requests[1..] {
+        let waited = request.at.duration_since(requests[0].at).unwrap();
+        assert!(waited >= Duration::from_secs(1), "{:?} came {waited:?} after the 429", request.client_user_id());
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn lines_come_on_the_calling_thread_without_the_key_or_the_content() {
     let error = client.send_conversation(&message).unwrap_err();
     client.send_conversation(&message).unwrap();
     let lines = lines.lock().unwrap();
-    for level in [Level::Error, Level::Warn, Level::Info, Level::Debug] {
+    for level in [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace] {
         assert!(lines.iter().any(|(at, ..)| *at == level), "no line of {level:?}: {lines:?}");
     }
     for (_, id, text) in lines.iter() {
