@@ -34,6 +34,8 @@
 #define UE_OPTIONS_INIT {sizeof(ue_options), NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL}
 /// The starting value of a ue_message: its size, and no attribute given.
 #define UE_MESSAGE_INIT {sizeof(ue_message), NULL, NULL, 0, 0, NULL, 0, 0, 0}
+/// The starting value of a ue_outcome, for ue_result_read to fill in: its size.
+#define UE_OUTCOME_INIT {sizeof(ue_outcome), 0, 0, 0, 0, false, 0, 0, 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0}
 
 /// The version of this header. ue_version() gives that of the library.
 #define UE_VERSION "0.1.0"
@@ -163,6 +165,45 @@ typedef struct ue_message {
 /// but 0 stops the batch. Must return normally.
 typedef int32_t (*ue_progress_fn)(void *user_data, size_t done, size_t count);
 
+/// What a ue_result holds, as ue_result_read reads it. Start from UE_OUTCOME_INIT. Texts are borrowed from the result, end
+/// with a NUL that their length does not count, and are never NULL.
+typedef struct ue_outcome {
+  /// sizeof(ue_outcome)
+  size_t struct_size;
+  /// A ue_status: see ue_result_status.
+  int32_t status;
+  /// A ue_delivery: see ue_result_delivery.
+  int32_t delivery;
+  /// See ue_result_http_status.
+  int32_t http_status;
+  /// See ue_result_attempts.
+  uint32_t attempts;
+  /// See ue_result_may_be_duplicate.
+  bool may_be_duplicate;
+  /// See ue_result_conversation_id.
+  int64_t conversation_id;
+  /// See ue_result_retry_after_ms.
+  int64_t retry_after_ms;
+  /// See ue_result_elapsed_us.
+  uint64_t elapsed_us;
+  /// See ue_result_request_id.
+  const char *request_id;
+  /// See ue_result_detail.
+  const char *detail;
+  /// See ue_result_message.
+  const char *message;
+  /// See ue_result_body.
+  const char *body;
+  /// How many bytes request_id has.
+  size_t request_id_length;
+  /// How many bytes detail has.
+  size_t detail_length;
+  /// How many bytes message has.
+  size_t message_length;
+  /// How many bytes body has.
+  size_t body_length;
+} ue_outcome;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -252,6 +293,12 @@ const char *ue_result_message(const struct ue_result *result);
 /// becomes its length without that.
 const char *ue_result_body(const struct ue_result *result,
                            size_t *length);
+
+/// Reads everything at once, for a binding that pays for every call: what the functions above tell one by one.
+///
+/// Returns whether it did: not where outcome is NULL, or its struct_size is none that a ue_outcome has.
+bool ue_result_read(const struct ue_result *result,
+                    struct ue_outcome *outcome);
 
 /// Frees a result, and with it every text that was borrowed from it.
 void ue_result_free(struct ue_result *result);

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::result::Parts;
-use super::types::{ue_client, ue_interrupt_fn, ue_log_fn, ue_message, ue_options, ue_progress_fn, ue_result};
+use super::types::{
+    ue_client, ue_interrupt_fn, ue_log_fn, ue_message, ue_options, ue_outcome, ue_progress_fn, ue_result,
+};
 use crate::batch::Messages;
 use crate::{ApiVersion, Client, Error, Level, Message, Options, Outcome, Policy, Source};
 
@@ -29,6 +31,11 @@ unsafe impl Versioned for ue_options {
 // SAFETY: a size, pointers and integers.
 unsafe impl Versioned for ue_message {
     const NAME: &'static str = "ue_message";
+}
+
+// SAFETY: a size, integers, a bool and pointers.
+unsafe impl Versioned for ue_outcome {
+    const NAME: &'static str = "ue_outcome";
 }
 
 /// The size that a struct gives as its own, where a version of it can have that size.
@@ -70,6 +77,25 @@ unsafe fn read<T: Versioned>(from: *const T) -> Result<T, Error> {
     }
     // SAFETY: all zero is valid, and so is what the caller filled in.
     Ok(unsafe { value.assume_init() })
+}
+
+/// Writes `value` into a struct of an older or a newer version of this library, which keeps its own size: what it lacks is
+/// left out, what is unknown here becomes zero. Whether it has a size that a version can have.
+///
+/// # Safety
+/// `to` points to `struct_size` bytes that can be written.
+pub(super) unsafe fn write<T: Versioned>(to: *mut T, value: &T) -> bool {
+    // SAFETY: the caller's promise.
+    let Ok(size) = (unsafe { size_of_version(to) }) else {
+        return false;
+    };
+    let (own, known) = (size_of::<usize>(), size_of::<T>().min(size));
+    // SAFETY: both are valid for the lesser of the two sizes, and apart; what lies behind is the caller's promise.
+    unsafe {
+        ptr::copy_nonoverlapping((&raw const *value).cast::<u8>().add(own), to.cast::<u8>().add(own), known - own);
+        ptr::write_bytes(to.cast::<u8>().add(known), 0, size - known);
+    }
+    true
 }
 
 /// Text of `length` bytes, or up to its NUL where `length` is 0.

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString, c_char};
 
 use super::convert;
-use super::types::{ue_delivery, ue_result, ue_status};
+use super::types::{ue_delivery, ue_outcome, ue_result, ue_status};
 use crate::{Outcome, Status};
 
 /// An outcome and the forms of its texts that C reads.
@@ -142,6 +142,44 @@ pub unsafe extern "C" fn ue_result_body(result: *const ue_result, length: *mut u
         unsafe { length.write(body.len() - 1) };
     }
     body.as_ptr().cast()
+}
+
+/// Reads everything at once, for a binding that pays for every call: what the functions above tell one by one.
+///
+/// Returns whether it did: not where outcome is NULL, or its struct_size is none that a ue_outcome has.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_read(result: *const ue_result, outcome: *mut ue_outcome) -> bool {
+    if outcome.is_null() {
+        return false;
+    }
+    // SAFETY: what the header asks of the caller; the texts end with a NUL.
+    unsafe {
+        let length = |text: *const c_char| CStr::from_ptr(text).count_bytes();
+        let (request_id, detail, message) =
+            (ue_result_request_id(result), ue_result_detail(result), ue_result_message(result));
+        let mut body_length = 0;
+        let body = ue_result_body(result, &mut body_length);
+        let read = ue_outcome {
+            struct_size: size_of::<ue_outcome>(),
+            status: ue_result_status(result) as i32,
+            delivery: ue_result_delivery(result) as i32,
+            http_status: ue_result_http_status(result),
+            attempts: ue_result_attempts(result),
+            may_be_duplicate: ue_result_may_be_duplicate(result),
+            conversation_id: ue_result_conversation_id(result),
+            retry_after_ms: ue_result_retry_after_ms(result),
+            elapsed_us: ue_result_elapsed_us(result),
+            request_id,
+            detail,
+            message,
+            body,
+            request_id_length: length(request_id),
+            detail_length: length(detail),
+            message_length: length(message),
+            body_length,
+        };
+        convert::write(outcome, &read)
+    }
 }
 
 /// Frees a result, and with it every text that was borrowed from it.

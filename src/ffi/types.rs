@@ -173,3 +173,44 @@ pub struct ue_message {
     /// How many bytes source_context has, which then needs no NUL after it. 0: as many as stand before its NUL.
     pub source_context_length: usize,
 }
+
+/// What a ue_result holds, as ue_result_read reads it. Start from UE_OUTCOME_INIT. Texts are borrowed from the result, end
+/// with a NUL that their length does not count, and are never NULL.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ue_outcome {
+    /// sizeof(ue_outcome)
+    pub struct_size: usize,
+    /// A ue_status: see ue_result_status.
+    pub status: i32,
+    /// A ue_delivery: see ue_result_delivery.
+    pub delivery: i32,
+    /// See ue_result_http_status.
+    pub http_status: i32,
+    /// See ue_result_attempts.
+    pub attempts: u32,
+    /// See ue_result_may_be_duplicate.
+    pub may_be_duplicate: bool,
+    /// See ue_result_conversation_id.
+    pub conversation_id: i64,
+    /// See ue_result_retry_after_ms.
+    pub retry_after_ms: i64,
+    /// See ue_result_elapsed_us.
+    pub elapsed_us: u64,
+    /// See ue_result_request_id.
+    pub request_id: *const c_char,
+    /// See ue_result_detail.
+    pub detail: *const c_char,
+    /// See ue_result_message.
+    pub message: *const c_char,
+    /// See ue_result_body.
+    pub body: *const c_char,
+    /// How many bytes request_id has.
+    pub request_id_length: usize,
+    /// How many bytes detail has.
+    pub detail_length: usize,
+    /// How many bytes message has.
+    pub message_length: usize,
+    /// How many bytes body has.
+    pub body_length: usize,
+}

@@ -53,6 +53,7 @@ static void null_handles_are_taken_by_every_function(void) {
   CHECK_TEXT(ue_result_message(NULL), "");
   CHECK_TEXT(ue_result_body(NULL, NULL), "");
   CHECK_TEXT(ue_result_body(NULL, &length), "");
+  CHECK(!ue_result_read(NULL, NULL));
   CHECK_INT(length, 0);
 }
 

@@ -115,6 +115,49 @@ static void over_tls_with_a_ca_file_a_message_is_delivered(void) {
   CHECK_INT(requests("106"), 1);
 }
 
+static void check_read(const ue_result *result) {
+  ue_outcome read = UE_OUTCOME_INIT;
+  CHECK(ue_result_read(result, &read));
+  CHECK_INT(read.struct_size, sizeof read);
+  CHECK_INT(read.status, ue_result_status(result));
+  CHECK_INT(read.delivery, ue_result_delivery(result));
+  CHECK_INT(read.http_status, ue_result_http_status(result));
+  CHECK_INT(read.attempts, ue_result_attempts(result));
+  CHECK_INT(read.may_be_duplicate, ue_result_may_be_duplicate(result));
+  CHECK_INT(read.conversation_id, ue_result_conversation_id(result));
+  CHECK_INT(read.retry_after_ms, ue_result_retry_after_ms(result));
+  CHECK_INT(read.elapsed_us, ue_result_elapsed_us(result));
+  CHECK_TEXT(read.request_id, ue_result_request_id(result));
+  CHECK_TEXT(read.detail, ue_result_detail(result));
+  CHECK_TEXT(read.message, ue_result_message(result));
+  CHECK_INT(read.request_id_length, strlen(read.request_id));
+  CHECK_INT(read.detail_length, strlen(read.detail));
+  CHECK_INT(read.message_length, strlen(read.message));
+  size_t length = 0;
+  CHECK(read.body == ue_result_body(result, &length));
+  CHECK_INT(read.body_length, length);
+}
+
+static void read_at_once_a_result_says_what_its_functions_say(void) {
+  order("{\"fault\": \"status\", \"status\": 503, \"headers\": {\"Retry-After\": \"3600\"}, \"client_user_id\": \"107\"}");
+  ue_options options = sandbox_options();
+  options.api_version = 2;
+  ue_client *client = client_with(&options);
+  static const struct {
+    const char *client_user_id;
+    ue_status status;
+  } sent[] = {{"108", UE_OK}, {"missing-108", UE_NOT_FOUND}, {"107", UE_SERVER_ERROR}, {"", UE_INVALID_ARGUMENT}};
+  for (size_t i = 0; i < sizeof sent / sizeof sent[0]; i++) {
+    ue_message message = message_to(sent[i].client_user_id);
+    ue_result *result = NULL;
+    CHECK_INT(ue_send_conversation(client, &message, &result), sent[i].status);
+    check_read(result);
+    ue_result_free(result);
+  }
+  check_read(NULL);
+  ue_free(client);
+}
+
 static const test tests[] = {
     TEST(the_message_of_the_specification_goes_out_as_specified),
     TEST(just_the_attributes_given_go_out),
@@ -123,6 +166,7 @@ static const test tests[] = {
     TEST(an_unknown_user_is_not_found_and_the_result_says_what_to_do),
     TEST(a_reset_after_the_request_is_unknown),
     TEST(over_tls_with_a_ca_file_a_message_is_delivered),
+    TEST(read_at_once_a_result_says_what_its_functions_say),
 };
 
 MAIN(tests)

@@ -1,4 +1,5 @@
-/* A program and a library of different versions: a struct is read as far as its size says, and no byte further. */
+/* A program and a library of different versions: a struct is read, or written, as far as its size says, and no byte
+ * further. */
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -123,12 +124,47 @@ static void a_size_that_no_version_has_is_refused_with_what_to_do(void) {
   CHECK_INT(requests("705"), 0);
 }
 
+static void an_older_outcome_is_written_to_its_end_and_no_further(void) {
+  ue_outcome known = UE_OUTCOME_INIT;
+  const size_t size = offsetof(ue_outcome, conversation_id);
+  ue_outcome *older = (ue_outcome *)cut_off(&known, size);
+  CHECK(ue_result_read(NULL, older));
+  CHECK_INT(older->struct_size, size);
+  CHECK_INT(older->status, UE_INVALID_ARGUMENT);
+}
+
+static void what_is_new_in_a_newer_outcome_becomes_zero(void) {
+  struct {
+    ue_outcome known;
+    uint64_t unknown[2];
+  } newer;
+  memset(&newer, 0xff, sizeof newer);
+  newer.known.struct_size = sizeof newer;
+  CHECK(ue_result_read(NULL, &newer.known));
+  CHECK_INT(newer.known.struct_size, sizeof newer);
+  CHECK_INT(newer.known.conversation_id, -1);
+  CHECK_INT(newer.known.body_length, 0);
+  CHECK(newer.unknown[0] == 0 && newer.unknown[1] == 0);
+}
+
+static void an_outcome_of_a_size_that_no_version_has_stays_as_it_is(void) {
+  static const size_t sizes[] = {0, 1, sizeof(size_t), sizeof(ue_outcome) - 1, 1 << 20, SIZE_MAX};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    ue_outcome outcome = UE_OUTCOME_INIT;
+    outcome.struct_size = sizes[i];
+    CHECK(!ue_result_read(NULL, &outcome));
+    CHECK_INT(outcome.conversation_id, 0);
+  }
+}
+
 static void the_layout_is_the_one_that_was_released(void) {
 #if defined(__LP64__)
   CHECK_INT(sizeof(ue_message), 72);
   CHECK_INT(offsetof(ue_message, source_context_length), 64);
   CHECK_INT(sizeof(ue_options), 112);
   CHECK_INT(offsetof(ue_options, interrupt_user_data), 104);
+  CHECK_INT(sizeof(ue_outcome), 120);
+  CHECK_INT(offsetof(ue_outcome, body_length), 112);
 #endif
   CHECK_INT(sizeof(ue_status), sizeof(int32_t));
   CHECK_INT(sizeof(ue_delivery), sizeof(int32_t));
@@ -141,6 +177,9 @@ static const test tests[] = {
     TEST(a_newer_struct_is_taken_when_what_is_new_is_not_used),
     TEST(a_newer_struct_is_refused_when_what_is_new_is_used),
     TEST(a_size_that_no_version_has_is_refused_with_what_to_do),
+    TEST(an_older_outcome_is_written_to_its_end_and_no_further),
+    TEST(what_is_new_in_a_newer_outcome_becomes_zero),
+    TEST(an_outcome_of_a_size_that_no_version_has_stays_as_it_is),
     TEST(the_layout_is_the_one_that_was_released),
 };
 

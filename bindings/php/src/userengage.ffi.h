@@ -68,6 +68,26 @@ typedef struct ue_message {
 
 typedef int32_t (*ue_progress_fn)(void *user_data, size_t done, size_t count);
 
+typedef struct ue_outcome {
+  size_t struct_size;
+  int32_t status;
+  int32_t delivery;
+  int32_t http_status;
+  uint32_t attempts;
+  bool may_be_duplicate;
+  int64_t conversation_id;
+  int64_t retry_after_ms;
+  uint64_t elapsed_us;
+  const char *request_id;
+  const char *detail;
+  const char *message;
+  const char *body;
+  size_t request_id_length;
+  size_t detail_length;
+  size_t message_length;
+  size_t body_length;
+} ue_outcome;
+
 struct ue_client *ue_client_new(const char *api_key,
                                 const struct ue_options *options,
                                 struct ue_result **result);
@@ -110,6 +130,8 @@ const char *ue_result_detail(const struct ue_result *result);
 const char *ue_result_message(const struct ue_result *result);
 
 const char *ue_result_body(const struct ue_result *result, size_t *length);
+
+bool ue_result_read(const struct ue_result *result, struct ue_outcome *outcome);
 
 void ue_result_free(struct ue_result *result);
 
