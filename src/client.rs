@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use once_cell::race::OnceBox;
 
 use crate::batch::{self, Messages};
-use crate::endpoint::{Endpoint, Request};
+use crate::endpoint::{Endpoint, Prepared};
 use crate::error::{Delivery, Error, Outcome, Status};
 use crate::ffi::sys;
 use crate::hooks::{Hooks, Level};
@@ -51,6 +51,7 @@ impl Client {
             std::env::var(name).ok()
         })?;
         let settings = Settings {
+            fields: endpoint.fields().clone(),
             proxy,
             roots: Roots::new(options.ca_file.as_deref())?,
             connect_timeout: options.connect_timeout,
@@ -129,8 +130,8 @@ impl Client {
     /// As [`Client::send_conversation`], waiting in `waiter`.
     fn send_in(&self, epoch: &Epoch, waiter: &Waiter, message: &Message<'_>) -> Result<Outcome, Error> {
         let started = Instant::now();
-        let request = self.endpoint.request(message)?;
-        let outcome = self.attempt_until_decided(epoch, waiter, message, &request, started);
+        let prepared = self.endpoint.prepare(message)?;
+        let outcome = self.attempt_until_decided(epoch, waiter, message, &prepared, started);
         if outcome.status == Status::Ok {
             waiter.hooks().log(Level::Info, || {
                 format!("delivered in {} us, attempts {}", outcome.elapsed.as_micros(), outcome.attempts)
@@ -179,7 +180,7 @@ impl Client {
         epoch: &Epoch,
         waiter: &Waiter,
         message: &Message<'_>,
-        request: &Request,
+        prepared: &Prepared,
         started: Instant,
     ) -> Outcome {
         let deadline = started + self.timeout;
@@ -191,7 +192,7 @@ impl Client {
             }
             unknown_before |= last.is_some_and(|(verdict, _)| verdict.delivery == Delivery::Unknown);
             attempts += 1;
-            let (verdict, answer) = match epoch.transport.exchange(request, waiter, deadline) {
+            let (verdict, answer) = match epoch.transport.exchange(self.endpoint.request(prepared), waiter, deadline) {
                 Ok(answer) => (verdict::of_answer(&answer, SystemTime::now), Some(answer)),
                 Err(failure) => (verdict::of_failure(&failure), None),
             };
@@ -369,6 +370,9 @@ impl Own {
     fn wait_for_slot(&self, waiter: &Waiter, deadline: Instant) -> Result<(), Held> {
         loop {
             waiter.bell().check().map_err(Held::Stopped)?;
+            if self.limiter.is_idle() {
+                return Ok(());
+            }
             let now = Instant::now();
             let slot = self.limiter.reserve(now, deadline).map_err(Held::TooLong)?;
             if slot.at <= now {

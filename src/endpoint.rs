@@ -1,11 +1,12 @@
 //! Where and how the service is asked: the base URL, the path, the headers. Pure.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::uri::{self, Authority, PathAndQuery, Scheme};
-use ureq::http::{HeaderMap, HeaderValue, Uri, header};
+use ureq::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -24,27 +25,60 @@ pub(crate) struct Endpoint {
     authority: Authority,
     /// Path up to the user's id: `/api/public/users/`.
     users: String,
+    /// Those that ureq has to know.
     headers: HeaderMap,
+    fields: Fields,
 }
 
-/// One message, ready to be sent any number of times.
-pub(crate) struct Request {
-    pub uri: Uri,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
+/// The header fields that are the same in every request of a client, as they go out: `name: value`, each with its line end.
+///
+/// They are added to the head beneath ureq. What never holds the API key cannot log it; and what is not handed over field
+/// by field need not be copied, checked and written anew for every request.
+#[derive(Clone)]
+pub(crate) struct Fields {
+    text: Arc<Zeroizing<String>>,
+    key_length: usize,
 }
+
+impl Fields {
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    fn api_key(&self) -> &str {
+        &self.text[AUTHORIZATION.len()..][..self.key_length]
+    }
+}
+
+/// The API key does not show.
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fields")
+    }
+}
+
+/// One message, checked: what its requests need beside what all requests share.
+pub(crate) struct Prepared {
+    uri: Uri,
+    body: Vec<u8>,
+}
+
+/// One request for a message.
+pub(crate) type Request<'a> = ureq::http::Request<&'a [u8]>;
 
 impl Endpoint {
     pub fn new(api_key: &str, options: &Options) -> Result<Self, Error> {
         let (scheme, authority, path) = parse_base_url(&options.base_url)?;
         let users = format!("{}/users/", path.trim_end_matches('/'));
-        let headers = headers(api_key, &authority, options)?;
-        Ok(Endpoint { scheme, authority, users, headers })
+        Ok(Endpoint { headers: headers(&authority)?, scheme, authority, users, fields: fields(api_key, options)? })
+    }
+
+    pub fn fields(&self) -> &Fields {
+        &self.fields
     }
 
     pub fn api_key(&self) -> &str {
-        let token = self.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        token.and_then(|token| token.strip_prefix("Token ")).unwrap_or_default()
+        self.fields.api_key()
     }
 
     pub fn is_https(&self) -> bool {
@@ -55,7 +89,7 @@ impl Endpoint {
         self.authority.host()
     }
 
-    pub fn request(&self, message: &Message<'_>) -> Result<Request, Error> {
+    pub fn prepare(&self, message: &Message<'_>) -> Result<Prepared, Error> {
         let id = message.checked_id()?;
         let body = message.body()?;
         let mut path = String::with_capacity(self.users.len() + id.len() + 48);
@@ -65,25 +99,46 @@ impl Endpoint {
         let mut parts = uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
-        let uri =
-            PathAndQuery::from_maybe_shared(Bytes::from(path)).map_err(ureq::http::Error::from).and_then(|path| {
-                parts.path_and_query = Some(path);
-                Uri::from_parts(parts).map_err(ureq::http::Error::from)
-            });
+        let uri = PathAndQuery::try_from(path).map_err(ureq::http::Error::from).and_then(|path| {
+            parts.path_and_query = Some(path);
+            Uri::from_parts(parts).map_err(ureq::http::Error::from)
+        });
         let uri =
             uri.map_err(|error| Error::invalid(format!("client_user_id does not make a path ({error}): shorten it")))?;
-        let mut headers = self.headers.clone();
-        if let Some(length) = headers.get_mut(header::CONTENT_LENGTH) {
-            *length = HeaderValue::from(body.len());
+        Ok(Prepared { uri, body })
+    }
+
+    /// A request for a message; each attempt uses up one.
+    pub fn request<'a>(&self, prepared: &'a Prepared) -> Request<'a> {
+        let mut request = Request::new(&prepared.body[..]);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = prepared.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        if let Some(length) = request.headers_mut().get_mut(header::CONTENT_LENGTH) {
+            *length = HeaderValue::from(prepared.body.len());
         }
-        Ok(Request { uri, headers, body })
+        request
     }
 }
 
 /// Everything but RFC 3986's unreserved characters.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-fn headers(api_key: &str, authority: &Authority, options: &Options) -> Result<HeaderMap, Error> {
+fn headers(authority: &Authority) -> Result<HeaderMap, Error> {
+    let host = HeaderValue::from_str(authority.as_str())
+        .map_err(|_| Error::invalid("base_url cannot stand in a header: use visible ASCII characters"))?;
+    // Host first, as RFC 9110, section 7.2, asks. Content-Length is set for each request; it stands here so that the map
+    // need not grow then.
+    let mut headers = HeaderMap::with_capacity(2);
+    headers.insert(header::HOST, host);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    Ok(headers)
+}
+
+/// What stands before the API key in [`Fields`].
+const AUTHORIZATION: &str = "authorization: Token ";
+
+fn fields(api_key: &str, options: &Options) -> Result<Fields, Error> {
     if api_key.is_empty() {
         return Err(Error::invalid("api_key is empty: give the API key of your UserEngage application"));
     }
@@ -98,45 +153,31 @@ fn headers(api_key: &str, authority: &Authority, options: &Options) -> Result<He
             api_key.len()
         )));
     }
-    let bad = |field: &str| Error::invalid(format!("{field} cannot stand in a header: use visible ASCII characters"));
-
-    let mut token = Zeroizing::new(Vec::with_capacity("Token ".len() + api_key.len()));
-    token.extend_from_slice(b"Token ");
-    token.extend_from_slice(api_key.as_bytes());
-    let mut authorization = HeaderValue::from_maybe_shared(Bytes::from_owner(token)).map_err(|_| bad("api_key"))?;
-    authorization.set_sensitive(true);
-
-    let ours = concat!("userengage/", env!("CARGO_PKG_VERSION"));
-    let agent = match options.user_agent.as_deref().unwrap_or_default() {
-        "" => HeaderValue::from_static(ours),
-        theirs if theirs.len() > LONGEST => {
-            return Err(Error::invalid(format!(
-                "user_agent has {} bytes, the most is {LONGEST}: shorten it",
-                theirs.len()
-            )));
-        }
-        theirs if theirs.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) => {
-            HeaderValue::from_str(&format!("{theirs} {ours}")).map_err(|_| bad("user_agent"))?
-        }
-        _ => return Err(bad("user_agent")),
-    };
+    let agent = options.user_agent.as_deref().unwrap_or_default();
+    if agent.len() > LONGEST {
+        return Err(Error::invalid(format!("user_agent has {} bytes, the most is {LONGEST}: shorten it", agent.len())));
+    }
+    if !agent.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return Err(Error::invalid("user_agent cannot stand in a header: use visible ASCII characters"));
+    }
     let accept = match options.api_version {
         ApiVersion::Specification => "*/*",
         ApiVersion::V2 => "*/*; version=2",
     };
-
-    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| bad("base_url"))?;
-
-    // Host first, as RFC 9110, section 7.2, asks. Content-Length is set for each request; it stands here so that the map
-    // need not grow then.
-    let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(header::HOST, host);
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
-    headers.insert(header::AUTHORIZATION, authorization);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-    headers.insert(header::USER_AGENT, agent);
-    Ok(headers)
+    let parts = [
+        AUTHORIZATION,
+        api_key,
+        "\r\ncontent-type: application/json\r\naccept: ",
+        accept,
+        "\r\nuser-agent: ",
+        agent,
+        if agent.is_empty() { "" } else { " " },
+        concat!("userengage/", env!("CARGO_PKG_VERSION"), "\r\n"),
+    ];
+    // Large enough from the start: to grow would leave a copy of the key behind.
+    let mut text = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    parts.iter().for_each(|part| text.push_str(part));
+    Ok(Fields { text: Arc::new(text), key_length: api_key.len() })
 }
 
 fn parse_base_url(url: &str) -> Result<(Scheme, Authority, String), Error> {

@@ -34,11 +34,15 @@ pub(crate) struct Hooks {
 impl Hooks {
     /// Logs what `text` makes, which is not called when nobody listens.
     pub fn log(&self, level: Level, text: impl FnOnce() -> String) {
-        if let Some((most, log)) = &self.log
-            && level <= *most
+        if let Some((_, log)) = &self.log
+            && self.listen_to(level)
         {
             log(level, &text());
         }
+    }
+
+    pub fn listen_to(&self, level: Level) -> bool {
+        self.log.as_ref().is_some_and(|(most, _)| level <= *most)
     }
 
     pub fn interrupted(&self) -> bool {

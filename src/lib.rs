@@ -19,8 +19,8 @@
 //! The same library is a C shared library: `include/userengage.h` is its face there, and the Python and PHP packages
 //! stand on it.
 //!
-//! Secrets: this crate shows neither the key nor the content. But the crate `ureq-proto` beneath it writes whole requests
-//! to the `log` facade at level TRACE. A program that logs at TRACE leaves that target out.
+//! Secrets: this crate shows neither the key nor the content, and the crates beneath it never have the key. But
+//! `ureq-proto` writes answers to the `log` facade at level TRACE, and a refusal may quote the content.
 
 // A panic is a fault of ours, never the host's to suffer.
 #![deny(clippy::unwrap_used, clippy::expect_used)]

@@ -41,10 +41,15 @@ impl Limiter {
         Limiter { interval, engaged: AtomicBool::new(!interval.is_zero()), state: Mutex::default() }
     }
 
+    /// Whether a request may go at any time: no rate was set, and there was no pause yet.
+    pub fn is_idle(&self) -> bool {
+        !self.engaged.load(Ordering::Acquire)
+    }
+
     /// Reserves the next slot: when the request may go. `Err` with how long that would take, and nothing reserved, where
     /// the slot lies past `deadline`.
     pub fn reserve(&self, now: Instant, deadline: Instant) -> Result<Slot, Duration> {
-        if !self.engaged.load(Ordering::Acquire) {
+        if self.is_idle() {
             return Ok(Slot { at: now, pauses: 0 });
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +65,7 @@ impl Limiter {
     /// Whether the slot still stands. A pause takes all that were reserved before it back, also those after its end: whoever
     /// reserves anew goes from its end on, and both together would be more than the rate.
     pub fn still_open(&self, slot: Slot) -> bool {
-        if !self.engaged.load(Ordering::Acquire) {
+        if self.is_idle() {
             return true;
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

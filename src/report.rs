@@ -83,7 +83,7 @@ fn advice(outcome: &Outcome, key_length: usize) -> String {
         Status::NotFound => "Check client_user_id and base_url.",
         Status::Rejected => "Correct the message before you send it again.",
         Status::RateLimited => match outcome.retry_after {
-            Some(wait) => return format!("Send it again in {} s.", wait.as_secs_f64().ceil()),
+            Some(wait) => return format!("Send it again in {} s.", wait.as_millis().div_ceil(1000)),
             None => "Send it again later.",
         },
         Status::Closed => "Make a new client and send it again.",

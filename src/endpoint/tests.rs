@@ -7,15 +7,26 @@ fn with_base(base_url: &str) -> Result<Endpoint, Error> {
 }
 
 fn uri(base_url: &str, id: &str) -> String {
-    with_base(base_url).unwrap().request(&Message::new(id, "Hi")).unwrap().uri.to_string()
+    with_base(base_url).unwrap().prepare(&Message::new(id, "Hi")).unwrap().uri.to_string()
 }
 
 #[test]
 fn the_default_is_the_specifications_address() {
-    let request = Endpoint::new(KEY, &Options::default()).unwrap().request(&Message::new(42, "Hi")).unwrap();
-    assert_eq!(request.uri, "https://app.userengage.com/api/public/users/42/conversations/");
-    assert_eq!(request.headers["authorization"], format!("Token {KEY}"));
-    assert_eq!(request.headers["content-type"], "application/json");
+    let endpoint = Endpoint::new(KEY, &Options::default()).unwrap();
+    let prepared = endpoint.prepare(&Message::new(42, "Hi")).unwrap();
+    let request = endpoint.request(&prepared);
+    assert_eq!(request.method(), Method::POST);
+    assert_eq!(request.uri(), "https://app.userengage.com/api/public/users/42/conversations/");
+    assert_eq!(request.headers()["host"], "app.userengage.com");
+    assert_eq!(request.headers()["content-length"], prepared.body.len().to_string());
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        *endpoint.fields.text.as_str(),
+        format!(
+            "authorization: Token {KEY}\r\ncontent-type: application/json\r\naccept: */*\r\nuser-agent: userengage/{version}\r\n"
+        )
+    );
+    assert_eq!(endpoint.api_key(), KEY);
 }
 
 #[test]
@@ -89,15 +100,15 @@ fn a_key_that_cannot_be_one_is_refused_without_being_shown() {
 #[test]
 fn version_2_is_asked_for_in_accept() {
     let options = Options { api_version: ApiVersion::V2, ..Options::default() };
-    let request = Endpoint::new(KEY, &options).unwrap().request(&Message::new(1, "Hi")).unwrap();
-    assert_eq!(request.headers["accept"], "*/*; version=2");
+    assert!(Endpoint::new(KEY, &options).unwrap().fields.text.contains("\r\naccept: */*; version=2\r\n"));
 }
 
 #[test]
 fn the_user_agent_names_the_application_first() {
     let options = Options { user_agent: Some("shop/1.2".into()), ..Options::default() };
     let endpoint = Endpoint::new(KEY, &options).unwrap();
-    assert_eq!(endpoint.headers["user-agent"], concat!("shop/1.2 userengage/", env!("CARGO_PKG_VERSION")));
+    let agent = concat!("\r\nuser-agent: shop/1.2 userengage/", env!("CARGO_PKG_VERSION"), "\r\n");
+    assert!(endpoint.fields.text.ends_with(agent));
     let options = Options { user_agent: Some("shop\r\nX: y".into()), ..Options::default() };
     assert!(Endpoint::new(KEY, &options).is_err());
 }

@@ -2,7 +2,9 @@
 //!
 //! A [`Transport`] belongs to one process; the child of a fork makes one of its own and leaves its parent's alone.
 
+mod buffers;
 mod dns;
+mod head;
 mod proxy;
 mod socket;
 mod tls;
@@ -24,7 +26,7 @@ use self::dns::Dns;
 use self::socket::Socket;
 use self::tls::{Session, Tls};
 use self::wire::{LARGEST_HEAD, Line, NoResolver, WireConnector};
-use crate::endpoint::Request;
+use crate::endpoint::{Fields, Request};
 use crate::hooks::Level;
 use crate::verdict::{Answer, ContentType, Failure, Fault};
 
@@ -38,6 +40,7 @@ const MAX_IDLE: Duration = Duration::from_secs(15);
 /// What the transport needs to know of its client.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub fields: Fields,
     pub proxy: Option<Proxy>,
     pub roots: Roots,
     pub connect_timeout: Duration,
@@ -79,6 +82,7 @@ impl Transport {
             .build();
         Transport {
             net: Arc::new(Net {
+                fields: settings.fields.clone(),
                 dns: Dns::default(),
                 tls: Tls::new(settings.roots.clone()),
                 proxy: settings.proxy.clone(),
@@ -91,7 +95,7 @@ impl Transport {
     }
 
     /// Sends `request` once and waits, in `waiter`, for its answer.
-    pub fn exchange(&self, request: &Request, waiter: &Waiter, deadline: Instant) -> Result<Answer, Failure> {
+    pub fn exchange(&self, request: Request<'_>, waiter: &Waiter, deadline: Instant) -> Result<Answer, Failure> {
         let lane = self.lanes().pop().unwrap_or_else(|| self.new_lane());
         let result = lane.exchange(request, waiter, deadline, self.connect_timeout);
         let mut idle = self.lanes();
@@ -121,19 +125,15 @@ impl Transport {
 impl Lane {
     fn exchange(
         &self,
-        request: &Request,
+        request: Request<'_>,
         waiter: &Waiter,
         deadline: Instant,
         connect_timeout: Duration,
     ) -> Result<Answer, Failure> {
         let hooks = waiter.hooks();
-        hooks.log(Level::Debug, || format!("POST {} ({} bytes)", request.uri.path(), request.body.len()));
+        hooks.log(Level::Debug, || format!("POST {} ({} bytes)", request.uri().path(), request.body().len()));
         self.line.begin(waiter, deadline, connect_timeout);
-        let mut post = ureq::http::Request::new(&request.body[..]);
-        *post.method_mut() = ureq::http::Method::POST;
-        *post.uri_mut() = request.uri.clone();
-        *post.headers_mut() = request.headers.clone();
-        match self.agent.run(post) {
+        match self.agent.run(request) {
             Ok(response) => {
                 self.line.body_begins();
                 let answer = read_answer(response, self.line.request_complete());
@@ -176,13 +176,15 @@ fn read_answer(response: Response<Body>, request_complete: bool) -> Answer {
     let (head, mut body) = response.into_parts();
     let (kept, body_cut) = read_body(&mut body);
     let text = |name| text_of(&head.headers, name);
+    // What only an answer that is no success can mean something by.
+    let reason = |name| if head.status.is_success() { None } else { text(name) };
     Answer {
         status: head.status.as_u16(),
-        location_host: text(header::LOCATION).and_then(|to| to.parse::<Uri>().ok()?.host().map(str::to_owned)),
+        location_host: reason(header::LOCATION).and_then(|to| to.parse::<Uri>().ok()?.host().map(str::to_owned)),
         content_type: text(header::CONTENT_TYPE).map(ContentType::of).unwrap_or_default(),
-        retry_after: text(header::RETRY_AFTER).map(str::to_owned),
+        retry_after: reason(header::RETRY_AFTER).map(str::to_owned),
         request_id: text_of(&head.headers, "cf-ray").map_or_else(String::new, |id| id[..id.len().min(128)].to_owned()),
-        cloudflare: text(header::SERVER).is_some_and(|server| server.eq_ignore_ascii_case("cloudflare")),
+        cloudflare: reason(header::SERVER).is_some_and(|server| server.eq_ignore_ascii_case("cloudflare")),
         body: kept,
         body_cut,
         request_complete,
@@ -220,6 +222,7 @@ fn read_body(body: &mut Body) -> (Vec<u8>, bool) {
 /// What the connections of a transport share.
 #[derive(Debug)]
 struct Net {
+    fields: Fields,
     dns: Dns,
     tls: Tls,
     proxy: Option<Proxy>,

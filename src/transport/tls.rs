@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use once_cell::race::OnceBox;
 use once_cell::sync::OnceCell;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, KeyProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::SigningKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::socket::Socket;
@@ -83,7 +84,8 @@ impl Tls {
     fn config(&self) -> Result<Arc<ClientConfig>, Fault> {
         self.config
             .get_or_try_init(|| {
-                let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+                let provider = CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() };
+                let config = ClientConfig::builder_with_provider(Arc::new(provider))
                     .with_safe_default_protocol_versions()
                     .map_err(|error| Fault::Internal(error.to_string()))?
                     .with_root_certificates(self.roots.store())
@@ -116,6 +118,16 @@ impl Tls {
             }
         }
         Ok(session)
+    }
+}
+
+/// Loads no private key: this library never shows a certificate of its own. The code that signs would be 60 KB of it.
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("this library signs nothing".into()))
     }
 }
 

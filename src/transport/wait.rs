@@ -74,34 +74,38 @@ impl Bell {
     }
 }
 
+/// Where a call waits. To clone it is to count once.
 #[derive(Clone, Debug)]
-pub(crate) struct Waiter {
+pub(crate) struct Waiter(Arc<Ears>);
+
+#[derive(Debug)]
+struct Ears {
     hooks: Arc<Hooks>,
     bell: Arc<Bell>,
 }
 
 impl Waiter {
     pub fn new(hooks: Arc<Hooks>, bell: Arc<Bell>) -> Self {
-        Waiter { hooks, bell }
+        Waiter(Arc::new(Ears { hooks, bell }))
     }
 
     pub fn hooks(&self) -> &Hooks {
-        &self.hooks
+        &self.0.hooks
     }
 
     pub fn bell(&self) -> &Bell {
-        &self.bell
+        &self.0.bell
     }
 
     /// Waits until one of `interests` is ready. What is ready at the deadline still counts: it may be the answer.
     pub fn until_ready(&self, interests: &[Interest], deadline: Instant) -> Result<Ready, Stop> {
-        let mut all = [Interest::read(&self.bell.ours); MOST_INTERESTS];
+        let mut all = [Interest::read(&self.bell().ours); MOST_INTERESTS];
         all[..interests.len()].copy_from_slice(interests);
         let all = &all[..=interests.len()];
         loop {
-            self.bell.check()?;
+            self.bell().check()?;
             let left = deadline.saturating_duration_since(Instant::now());
-            let slice = if self.hooks.interrupt.is_some() { left.min(ASK_EVERY) } else { left };
+            let slice = if self.hooks().interrupt.is_some() { left.min(ASK_EVERY) } else { left };
             match sys::poll(all, slice) {
                 Ok(ready) if ready.has(interests.len()) => {} // the bell, which is looked at above
                 Ok(ready) if ready.any() => return Ok(ready),
@@ -123,6 +127,6 @@ impl Waiter {
 
     /// Asks the interrupt callback, as after every signal.
     pub fn ask(&self) -> Result<(), Stop> {
-        if self.hooks.interrupted() { Err(Stop::Cancelled) } else { Ok(()) }
+        if self.hooks().interrupted() { Err(Stop::Cancelled) } else { Ok(()) }
     }
 }

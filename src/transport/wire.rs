@@ -11,9 +11,10 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
-use zeroize::Zeroize;
 
 use super::Net;
+use super::buffers::WireBuffers;
+use super::head;
 use super::socket::Socket;
 use super::tls::{Session, SessionError};
 use super::wait::Waiter;
@@ -23,12 +24,8 @@ use crate::verdict::Fault;
 
 /// The largest head of an answer, everything before it (1xx) included.
 pub(crate) const LARGEST_HEAD: usize = 64 * 1024;
-
-/// Room for a head and a usual body; a larger body goes out in pieces of it.
-const OUTPUT: usize = 16 * 1024;
-const INPUT: usize = 16 * 1024;
-/// With less than this free, what is held back goes out.
-const LEAST_ROOM: usize = 4 * 1024;
+/// What may have come beyond a head of that size before it is looked at: the start of a body.
+const LEEWAY: usize = 16 * 1024;
 
 /// What an attempt and its connection tell each other. A lane belongs to one thread at a time, so its lock is free.
 #[derive(Debug)]
@@ -132,8 +129,15 @@ impl Connector for WireConnector {
                         started.elapsed().as_micros()
                     )
                 });
-                let line = self.line.clone();
-                Ok(Some(Wire { socket, session, buffers: WireBuffers::default(), line, broken: false }))
+                Ok(Some(Wire {
+                    socket,
+                    session,
+                    buffers: WireBuffers::default(),
+                    net: self.net.clone(),
+                    line: self.line.clone(),
+                    traced: waiter.hooks().listen_to(Level::Trace),
+                    broken: false,
+                }))
             }
             // The connect timeout passed, but not the call's deadline: another attempt may follow.
             Err(Fault::Deadline(what)) if deadline < call_deadline => Err(self
@@ -165,7 +169,10 @@ pub(crate) struct Wire {
     socket: Socket,
     session: Option<Session>,
     buffers: WireBuffers,
+    net: Arc<Net>,
     line: Arc<Line>,
+    /// Whether anybody listens to level trace. Every call of a client has the same log.
+    traced: bool,
     /// The connection took no more of the request: an answer may still come, but it is not to be used again.
     broken: bool,
 }
@@ -180,17 +187,20 @@ impl Wire {
         }
     }
 
-    fn trace(&self, text: impl FnOnce() -> String) -> Result<(), Error> {
-        self.line.waiter()?.0.hooks().log(Level::Trace, text);
-        Ok(())
+    fn trace(&self, text: impl FnOnce() -> String) {
+        if self.traced
+            && let Ok((waiter, _)) = self.line.waiter()
+        {
+            waiter.hooks().log(Level::Trace, text);
+        }
     }
 
     /// Writes what is held back. A peer that wants no more of it is no error here: its answer may be there to read.
     fn flush(&mut self) -> Result<(), Error> {
-        let held = mem::take(&mut self.buffers.held);
+        let held = self.buffers.take_held();
         let mut taken = 0;
         while !self.broken {
-            let rest = &self.buffers.output[taken..held];
+            let rest = self.buffers.written(taken..held);
             let wrote = match &mut self.session {
                 None if rest.is_empty() => break,
                 None => self.socket.write(rest).map(|count| taken += count),
@@ -201,7 +211,7 @@ impl Wire {
                 }),
             };
             match wrote {
-                Ok(()) => self.trace(|| format!("wrote {taken} of {held} bytes"))?,
+                Ok(()) => self.trace(|| format!("wrote {taken} of {held} bytes")),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_to_write()?,
                 Err(_) => self.broken = true,
             }
@@ -268,9 +278,13 @@ impl Transport for Wire {
 
     /// Holds `amount` more bytes back: head and body go out in one write, and one TLS record, once input is awaited.
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
-        self.line.state().stage = Stage::Request;
-        self.buffers.held += amount;
-        if self.buffers.output.len() - self.buffers.held < LEAST_ROOM { self.flush() } else { Ok(()) }
+        let before = mem::replace(&mut self.line.state().stage, Stage::Request);
+        self.buffers.hold(amount);
+        // The first bytes of a request are its head, whole: `Endpoint` keeps it far below the room there is.
+        if before == Stage::Idle && !self.buffers.add_to_head(self.net.fields.as_bytes()) {
+            return Err(self.line.fail(Fault::Internal("the request's head is not whole".into())));
+        }
+        if self.buffers.is_nearly_full() { self.flush() } else { Ok(()) }
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
@@ -282,14 +296,17 @@ impl Transport for Wire {
             state.request_complete = !self.broken;
         }
         let count = self.receive()?;
-        self.trace(|| format!("read {count} bytes"))?;
-        self.buffers.input_appended(count);
+        self.trace(|| format!("read {count} bytes"));
         let mut state = self.line.state();
+        let is_first = state.received == 0;
         state.received += count;
-        if state.stage == Stage::Head && state.received > LARGEST_HEAD + INPUT {
+        if state.stage == Stage::Head && state.received > LARGEST_HEAD + LEEWAY {
             state.fault = Some(Fault::Garbage(format!("the answer's head is larger than {LARGEST_HEAD} bytes")));
             return Err(Error::ConnectionFailed);
         }
+        drop(state);
+        let left = if is_first { head::leave_out_unread(self.buffers.received(count)) } else { count };
+        self.buffers.input_appended(left);
         Ok(count > 0)
     }
 
@@ -315,77 +332,5 @@ impl Transport for Wire {
 impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wire").field("socket", &self.socket).field("tls", &self.is_tls()).finish_non_exhaustive()
-    }
-}
-
-/// The bytes on their way out (never moved: what is held back grows where it stands) and those that came in.
-#[derive(Default)]
-struct WireBuffers {
-    output: Vec<u8>,
-    held: usize,
-    input: Vec<u8>,
-    consumed: usize,
-    filled: usize,
-    progress: bool,
-}
-
-impl WireBuffers {
-    /// Room to read into, 1 byte at the least.
-    fn free(&mut self) -> &mut [u8] {
-        if self.consumed == self.filled {
-            (self.consumed, self.filled) = (0, 0);
-        }
-        if self.input.len() - self.filled < INPUT / 4 {
-            self.input.copy_within(self.consumed..self.filled, 0);
-            self.filled -= self.consumed;
-            self.consumed = 0;
-            if self.input.len() - self.filled < INPUT / 4 {
-                self.input.resize(self.input.len() + INPUT, 0);
-            }
-        }
-        &mut self.input[self.filled..]
-    }
-}
-
-impl Buffers for WireBuffers {
-    fn output(&mut self) -> &mut [u8] {
-        if self.output.is_empty() {
-            self.output.resize(OUTPUT, 0);
-        }
-        &mut self.output[self.held..]
-    }
-
-    fn input(&self) -> &[u8] {
-        &self.input[self.consumed..self.filled]
-    }
-
-    fn input_append_buf(&mut self) -> &mut [u8] {
-        self.free()
-    }
-
-    fn input_appended(&mut self, amount: usize) {
-        self.filled += amount;
-    }
-
-    fn input_consume(&mut self, amount: usize) {
-        self.progress = amount > 0;
-        self.consumed += amount;
-    }
-
-    /// The first is scratch room for bodies that are transformed on their way, which ours are not.
-    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
-        self.output();
-        (&mut [], &mut self.output[self.held..])
-    }
-
-    fn can_use_input(&self) -> bool {
-        self.consumed < self.filled && self.progress
-    }
-}
-
-impl Drop for WireBuffers {
-    /// The key went through here.
-    fn drop(&mut self) {
-        self.output.zeroize();
     }
 }

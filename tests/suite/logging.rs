@@ -40,6 +40,29 @@ fn lines_come_on_the_calling_thread_without_the_key_or_the_content() {
 }
 
 #[test]
+fn the_crates_beneath_never_log_the_key() {
+    static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    struct Recorder;
+    impl log::Log for Recorder {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            true
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            LINES.lock().unwrap().push(record.args().to_string());
+        }
+        fn flush(&self) {}
+    }
+    log::set_logger(&Recorder).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    let user = User::new();
+    client_with(|_| {}).send_conversation(&user.message()).unwrap();
+    log::set_max_level(log::LevelFilter::Off);
+    let lines = LINES.lock().unwrap();
+    assert!(lines.iter().any(|line| line.contains(&user.0)), "the request's head is logged: {lines:?}");
+    assert!(lines.iter().all(|line| !line.contains(sandbox().api_key())));
+}
+
+#[test]
 fn a_level_leaves_out_what_is_less_important() {
     let lines = Arc::new(Mutex::new(0));
     let record = lines.clone();
