@@ -5,7 +5,7 @@ CC     ?= cc
 export USERENGAGE_LIBRARY := $(abspath $(TARGET))/release/libuserengage.so
 export UE_SANDBOX         := $(abspath $(TARGET))/release/ue-sandbox
 
-.PHONY: help setup lib sandbox header demo demo-stop test lint test-rust test-c test-python test-php test-sandbox cross-check sanitize soak clean
+.PHONY: help setup lib sandbox header demo demo-stop test lint test-rust test-c test-python test-php test-sandbox cross-check sanitize soak bench clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +36,7 @@ test: setup lint test-rust sandbox lib test-c test-python test-php test-sandbox 
 
 lint: ## Formatting and lints, warnings denied
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/bench/rust/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked --features header -- -D warnings
 
 test-rust: ## The core, against the sandbox; the committed headers
@@ -63,6 +64,9 @@ cross-check: ## Type-check the library for ARM, musl, macOS and Windows (adds ru
 
 soak: ## 100,000 messages through random faults: is what is said of each true? Minutes
 	$(CARGO) test --profile soak --locked --test soak
+
+bench: setup sandbox lib ## What a message costs beside libcurl, requests and others, for the READMEs. Minutes
+	tests/bench/run
 
 clean: ## Remove what was built
 	$(CARGO) clean

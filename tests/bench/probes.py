@@ -1,0 +1,66 @@
+"""What one program costs by itself: instructions, system calls, memory, its start."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from programs import LIBRARY, TARGET, Contender
+from servers import Server, pinned
+from turns import environment
+
+# What a message costs is what many cost more than few.
+FEW, MANY = 100, 600
+
+
+def instructions(contender: Contender, server: Server) -> int:
+    """Those in user space that one more message over a kept connection costs."""
+
+    def total(messages: int) -> int:
+        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *contender.command]
+        done = _send(command, messages, server)
+        return int(re.search(r"Collected : (\d+)", done.stderr).group(1))
+
+    return round((total(MANY) - total(FEW)) / (MANY - FEW))
+
+
+def system_calls(contender: Contender, server: Server) -> dict[str, float]:
+    """How many of each one more message over a kept connection makes."""
+
+    def total(messages: int) -> Counter[str]:
+        with tempfile.TemporaryDirectory() as directory:
+            output = Path(directory, "calls")
+            _send(["strace", "-f", "-qq", "-c", "-U", "name,calls", "-o", output, *contender.command], messages, server)
+            rows = (line.split() for line in output.read_text().splitlines())
+            return Counter({row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()})
+
+    few, many = total(FEW), total(MANY)
+    each = {name: round((many[name] - few[name]) / (MANY - FEW), 2) for name in sorted(many) if name != "total"}
+    return {name: calls for name, calls in each.items() if calls > 0}
+
+
+def start(server: Server, times: int, cpu: int) -> dict[str, float]:
+    """What it costs to begin, the median of so many processes; and the size of the library."""
+    rows = []
+    for _ in range(times):
+        command = [*pinned(cpu), TARGET / "start"]
+        done = subprocess.run(command, env=environment(server), check=True, capture_output=True, text=True)
+        rows.append([float(number) for number in done.stdout.split()])
+    load, client, client_of_store, resident = (round(statistics.median(column), 1) for column in zip(*rows))
+    return {
+        "load_us": load,
+        "client_us": client,
+        "client_with_debians_store_us": client_of_store,
+        "resident_kib": resident,
+        "library_bytes": LIBRARY.stat().st_size,
+    }
+
+
+def _send(command: list[str | Path], messages: int, server: Server) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, input=f"{messages}\n", env=environment(server), check=True, capture_output=True, text=True
+    )
