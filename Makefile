@@ -34,10 +34,11 @@ demo-stop: ## Stop the sandbox that `make demo` left running
 
 test: setup lint test-rust sandbox lib test-c test-python test-php test-sandbox ## Every test in every language
 
-lint: ## Formatting and lints, warnings denied
+lint: ## Formatting and lints, warnings denied; the READMEs' figures
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/bench/rust/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked --features header -- -D warnings
+	tests/bench/report --check
 
 test-rust: ## The core, against the sandbox; the committed headers
 	$(CARGO) test --workspace --locked --features header
