@@ -57,27 +57,28 @@ def userengage_cffi() -> SendOne:
     assert client, (base, ca)
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
     size = ffi.sizeof("ue_message")
+    read = ffi.new("ue_outcome *", {"struct_size": ffi.sizeof("ue_outcome")})
 
     def send_one() -> None:
         user_id, content = ffi.new("char[]", b"42"), ffi.new("char[]", CONTENT.encode())
         context = ffi.new("char[]", encode(CONTEXT).encode())
         message = ffi.new("ue_message *", (size, user_id, content, 926, 2, context))
-        out, length = ffi.new("ue_result **"), ffi.new("size_t *")
-        status = lib.ue_send_conversation(client, message, out)
-        body = lib.ue_result_body(out[0], length)
+        out = ffi.new("ue_result **")
+        lib.ue_send_conversation(client, message, out)
+        assert lib.ue_result_read(out[0], read)
         result = Result(
-            Status(status),
-            Delivery(lib.ue_result_delivery(out[0])),
-            lib.ue_result_may_be_duplicate(out[0]),
-            lib.ue_result_http_status(out[0]),
-            lib.ue_result_conversation_id(out[0]),
+            Status(read.status),
+            Delivery(read.delivery),
+            read.may_be_duplicate,
+            read.http_status,
+            read.conversation_id,
             None,
-            lib.ue_result_attempts(out[0]),
-            lib.ue_result_elapsed_us(out[0]) / 1_000_000,
-            ffi.string(lib.ue_result_request_id(out[0])).decode(),
+            read.attempts,
+            read.elapsed_us / 1_000_000,
+            ffi.string(read.request_id).decode(),
             "",
             "",
-            ffi.buffer(body, length[0])[:],
+            ffi.buffer(read.body, read.body_length)[:],
         )
         lib.ue_result_free(out[0])
         assert result.http_status == 201
