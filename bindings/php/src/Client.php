@@ -46,8 +46,11 @@ final class Client
         }
         $native = new NativeOptions($options, $this->hooks);
         $result = new NativeResult();
-        $pointer = $ffi->ue_client_new(Native::text('api_key', $apiKey), $native->pointer(), $result->out());
-        $result->throwUnlessOk();
+        $pointer = $ffi->ue_client_new(Native::text('api_key', $apiKey), $native->pointer(), $result->pointer);
+        $outcome = $result->take();
+        if ($outcome instanceof UserEngageException) {
+            throw $outcome;
+        }
         $this->handle = new Handle($pointer);
     }
 
@@ -79,14 +82,17 @@ final class Client
         $message = new NativeMessage($clientUserId, $content, $user, $source, $sourceContext);
         $result = new NativeResult();
         $held = Hooks::begin();
-        Native::ffi()->ue_send_conversation($this->handle->begin(), $message->pointer(), $result->out());
+        Native::ffi()->ue_send_conversation($this->handle->begin(), $message->pointer(), $result->pointer);
         $this->handle->end();
+        $outcome = $result->take();
         try {
-            $result->throwUnlessOk();
+            if ($outcome instanceof UserEngageException) {
+                throw $outcome;
+            }
+            return $outcome;
         } finally {
             Hooks::end($held);
         }
-        return $result->toResult();
     }
 
     /**

@@ -20,18 +20,7 @@ namespace {
         ): int {}
         public function ue_client_close(?FFI\CData $client): void {}
         public function ue_free(?FFI\CData $client): void {}
-        public function ue_result_status(FFI\CData $result): int {}
-        public function ue_result_delivery(FFI\CData $result): int {}
-        public function ue_result_may_be_duplicate(FFI\CData $result): bool {}
-        public function ue_result_http_status(FFI\CData $result): int {}
-        public function ue_result_conversation_id(FFI\CData $result): int {}
-        public function ue_result_retry_after_ms(FFI\CData $result): int {}
-        public function ue_result_attempts(FFI\CData $result): int {}
-        public function ue_result_elapsed_us(FFI\CData $result): int {}
-        public function ue_result_request_id(FFI\CData $result): string {}
-        public function ue_result_detail(FFI\CData $result): string {}
-        public function ue_result_message(FFI\CData $result): string {}
-        public function ue_result_body(FFI\CData $result, FFI\CData $length): string {}
+        public function ue_result_read(FFI\CData $result, FFI\CData $outcome): bool {}
         public function ue_result_free(FFI\CData $result): void {}
     }
 }

@@ -24,8 +24,8 @@ final class Batch
     /** @var array<int, NativeMessage|InvalidArgumentException> */
     private array $messages = [];
 
-    /** @var array<int, NativeResult> */
-    private array $results = [];
+    /** As many ue_result *, each NULL when it is freed. */
+    private FFI\CData $results;
 
     private bool $cancelled = false;
 
@@ -63,6 +63,16 @@ final class Batch
         }
     }
 
+    /** Frees the results that were not given out. */
+    public function __destruct()
+    {
+        if (isset($this->results)) {
+            foreach ($this->messages as $index => $_) {
+                Native::ffi()->ue_result_free($this->results[$index]);
+            }
+        }
+    }
+
     public function count(): int
     {
         return count($this->messages);
@@ -78,7 +88,7 @@ final class Batch
     {
         $count = $this->count();
         $messages = Native::array('ue_message', $count);
-        $results = Native::array('ue_result *', $count);
+        $results = $this->results = Native::array('ue_result *', $count);
         foreach ($this->messages as $index => $message) {
             if ($message instanceof NativeMessage) {
                 $messages[$index] = $message->struct();
@@ -89,9 +99,6 @@ final class Batch
         }
         $held = Hooks::begin();
         Excursion::run(static fn () => $call(FFI::addr($messages[0]), $count, FFI::addr($results[0])));
-        for ($index = 0; $index < $count; $index++) {
-            $this->results[$index] = new NativeResult($results[$index]);
-        }
         try {
             Hooks::end($held);
             return null;
@@ -107,11 +114,17 @@ final class Batch
      */
     public function outcomes(): \Generator
     {
+        $ffi = Native::ffi();
+        $reader = new NativeResult();
         foreach ($this->keys as $index => $key) {
             $message = $this->messages[$index];
-            $outcome = $message instanceof NativeMessage ? $this->results[$index]->toOutcome() : $message;
+            $result = $this->results[$index];
+            $outcome = $message instanceof NativeMessage ? $reader->read($result) : $message;
             $this->cancelled = $this->cancelled || $outcome instanceof CancelledException;
-            unset($this->messages[$index], $this->results[$index], $message);
+            // In this order, and with nothing in between: a signal's handler may throw at any call.
+            $this->results[$index] = null;
+            $ffi->ue_result_free($result);
+            unset($this->messages[$index], $message);
             yield $key => $outcome;
         }
     }

@@ -9,93 +9,93 @@ use UserEngage\Delivery;
 use UserEngage\Exception\UserEngageException;
 use UserEngage\Result;
 
+use function strlen;
+
 /**
- * A ue_result, freed with this object.
+ * Room for a ue_result, and what that holds. It serves one call after another.
  *
  * @internal
  */
 final class NativeResult
 {
+    /** What a call takes as its ue_result **. Valid as long as this object. */
+    public readonly FFI\CData $pointer;
+
     private FFI $ffi;
     private FFI\CData $result;
 
-    /** @param ?FFI\CData $result One to own. Null: what a call puts at out(). */
-    public function __construct(?FFI\CData $result = null)
+    /** A ue_outcome, and its address. */
+    private FFI\CData $outcome;
+    private FFI\CData $outcomePointer;
+
+    public function __construct()
     {
         $this->ffi = Native::ffi();
-        $this->result = $result ?? Native::new('ue_result *');
+        $this->result = Native::new('ue_result *');
+        $this->pointer = FFI::addr($this->result);
+        $this->outcome = Native::new('ue_outcome');
+        $this->outcome->struct_size = FFI::sizeof($this->outcome);
+        $this->outcomePointer = FFI::addr($this->outcome);
     }
 
-    public function __destruct()
+    /** What a call has put here. To be asked once after each call: it is freed. */
+    public function take(): Result|UserEngageException
     {
+        $outcome = $this->read($this->result);
         $this->ffi->ue_result_free($this->result);
+        return $outcome;
     }
 
-    /** What a call takes as its ue_result **. */
-    public function out(): FFI\CData
+    /** What a ue_result holds: what became of a message. An exception is thrown by nobody. */
+    public function read(FFI\CData $result): Result|UserEngageException
     {
-        return FFI::addr($this->result);
+        $this->ffi->ue_result_read($result, $this->outcomePointer);
+        return $this->outcome->status === $this->ffi->UE_OK ? $this->result() : $this->exception();
     }
 
-    /** @throws UserEngageException */
-    public function throwUnlessOk(): void
+    private function result(): Result
     {
-        $status = $this->ffi->ue_result_status($this->result);
-        if ($status !== $this->ffi->UE_OK) {
-            throw $this->toException($status);
-        }
-    }
-
-    /** The one or the other, thrown by nobody. */
-    public function toOutcome(): Result|UserEngageException
-    {
-        $status = $this->ffi->ue_result_status($this->result);
-        return $status === $this->ffi->UE_OK ? $this->toResult() : $this->toException($status);
-    }
-
-    public function toResult(): Result
-    {
-        $ffi = $this->ffi;
-        $conversationId = $ffi->ue_result_conversation_id($this->result);
+        $outcome = $this->outcome;
+        $conversationId = $outcome->conversation_id;
         return new Result(
-            httpStatus: $ffi->ue_result_http_status($this->result),
+            httpStatus: $outcome->http_status,
             conversationId: $conversationId === -1 ? null : $conversationId,
-            requestId: $ffi->ue_result_request_id($this->result) ?: null,
-            attempts: $ffi->ue_result_attempts($this->result),
-            elapsed: $ffi->ue_result_elapsed_us($this->result) / 1e6,
-            mayBeDuplicate: $ffi->ue_result_may_be_duplicate($this->result),
+            requestId: $outcome->request_id ?: null,
+            attempts: $outcome->attempts,
+            elapsed: $outcome->elapsed_us / 1e6,
+            mayBeDuplicate: $outcome->may_be_duplicate,
             body: $this->body(),
+            delivery: Delivery::Delivered,
         );
     }
 
-    private function toException(int $status): UserEngageException
+    private function exception(): UserEngageException
     {
-        $ffi = $this->ffi;
-        $class = UserEngageException::classOf($status);
-        $retryAfter = $ffi->ue_result_retry_after_ms($this->result);
+        $outcome = $this->outcome;
+        $class = UserEngageException::classOf($outcome->status);
+        $retryAfter = $outcome->retry_after_ms;
         return new $class(
-            message: $ffi->ue_result_message($this->result),
-            status: $status,
-            delivery: Delivery::tryFrom($ffi->ue_result_delivery($this->result)) ?? Delivery::Unknown,
-            httpStatus: $ffi->ue_result_http_status($this->result) ?: null,
+            message: $outcome->message,
+            status: $outcome->status,
+            delivery: Delivery::tryFrom($outcome->delivery) ?? Delivery::Unknown,
+            httpStatus: $outcome->http_status ?: null,
             retryAfter: $retryAfter === -1 ? null : $retryAfter / 1e3,
-            requestId: $ffi->ue_result_request_id($this->result) ?: null,
-            attempts: $ffi->ue_result_attempts($this->result),
-            elapsed: $ffi->ue_result_elapsed_us($this->result) / 1e6,
-            detail: $ffi->ue_result_detail($this->result) ?: null,
+            requestId: $outcome->request_id ?: null,
+            attempts: $outcome->attempts,
+            elapsed: $outcome->elapsed_us / 1e6,
+            detail: $outcome->detail ?: null,
             body: $this->body(),
         );
     }
 
     private function body(): string
     {
-        $length = Native::new('size_t');
-        $body = $this->ffi->ue_result_body($this->result, FFI::addr($length));
-        if (strlen($body) === $length->cdata) {
+        $body = $this->outcome->body;
+        $length = $this->outcome->body_length;
+        if (strlen($body) === $length) {
             return $body;
         }
         // FFI makes a string of a const char * and ends it at the first NUL, which a void * does not suffer.
-        $asPointer = $this->ffi->cast('void *(*)(void *, size_t *)', $this->ffi->ue_result_body);
-        return FFI::string($asPointer($this->result, FFI::addr($length)), $length->cdata);
+        return FFI::string($this->ffi->cast('void **', FFI::addr($this->outcome->body))[0], $length);
     }
 }
