@@ -8,10 +8,10 @@ use FFI;
 use UserEngage\Exception\InvalidArgumentException;
 use UserEngage\Exception\UserEngageException;
 use UserEngage\Internal\Batch;
+use UserEngage\Internal\Call;
 use UserEngage\Internal\Handle;
 use UserEngage\Internal\Hooks;
 use UserEngage\Internal\Native;
-use UserEngage\Internal\NativeMessage;
 use UserEngage\Internal\NativeOptions;
 use UserEngage\Internal\NativeResult;
 use UserEngage\Internal\Progress;
@@ -79,12 +79,15 @@ final class Client
         #[\SensitiveParameter]
         array|object|null $sourceContext = null,
     ): Result {
-        $message = new NativeMessage($clientUserId, $content, $user, $source, $sourceContext);
-        $result = new NativeResult();
+        // What is sent from a callback or a signal's handler meanwhile takes another one.
+        $call = Call::$spare ?? new Call();
+        Call::$spare = null;
+        $call->message->set($clientUserId, $content, $user, $source, $sourceContext);
         $held = Hooks::begin();
-        Native::ffi()->ue_send_conversation($this->handle->begin(), $message->pointer(), $result->pointer);
+        Native::ffi()->ue_send_conversation($this->handle->begin(), $call->message->pointer, $call->result->pointer);
         $this->handle->end();
-        $outcome = $result->take();
+        $outcome = $call->result->take();
+        Call::$spare = $call;
         try {
             if ($outcome instanceof UserEngageException) {
                 throw $outcome;

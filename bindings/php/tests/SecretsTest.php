@@ -75,6 +75,14 @@ final class SecretsTest extends TestCase
         self::assertStringContainsString('926', $shown);
     }
 
+    public function testTheContentIsNotInADumpOfAClientThatSentIt(): void
+    {
+        $client = $this->client();
+        $client->sendConversation($this->user(), '~~~');
+        // FFI's memory is shown byte by byte. An array has what __debugInfo() hides.
+        self::assertStringNotContainsString('~', print_r($client, true) . print_r((array) $client, true));
+    }
+
     public function testAClientIsNeitherClonedNorSerialized(): void
     {
         $client = new Client(self::KEY);

@@ -45,6 +45,35 @@ final class SendTest extends TestCase
         self::assertSame('{"content":"Hi <b>user</b>, enjoy our product!"}', $this->onlyRequest($user)['body']);
     }
 
+    public function testAMessageHasNothingOfTheOneBefore(): void
+    {
+        $user = $this->user();
+        $client = $this->client();
+        $long = str_repeat('long ', 20_000);
+        $client->sendConversation($user, $long, user: 926, source: Source::Email, sourceContext: ['id' => 123]);
+        $client->sendConversation($user, 'x');
+        self::assertThrows(
+            Exception\InvalidArgumentException::class,
+            static fn () => $client->sendConversation($user, '', sourceContext: ['id' => 123]),
+        );
+        $client->sendConversation($user, 'xyz', source: Source::Sms, sourceContext: []);
+        self::assertSame([
+            "{\"content\":\"$long\",\"user\":926,\"source\":2,\"source_context\":{\"id\":123}}",
+            '{"content":"x"}',
+            '{"content":"xyz","source":4,"source_context":[]}',
+        ], array_column($this->sandbox()->requests($user), 'body'));
+    }
+
+    public function testALongMessageHasItsMemoryUntilTheNext(): void
+    {
+        $client = $this->client();
+        $client->sendConversation($this->user(), 'x');
+        $before = memory_get_usage();
+        $client->sendConversation($this->user(), str_repeat('long ', 200_000));
+        $client->sendConversation($this->user(), 'x');
+        self::assertLessThan($before + 100_000, memory_get_usage());
+    }
+
     public function testAnIntegerIsAClientUserId(): void
     {
         $id = random_int(1, 1_000_000);

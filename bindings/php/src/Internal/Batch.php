@@ -91,7 +91,7 @@ final class Batch
         $results = $this->results = Native::array('ue_result *', $count);
         foreach ($this->messages as $index => $message) {
             if ($message instanceof NativeMessage) {
-                $messages[$index] = $message->struct();
+                $messages[$index] = $message->pointer[0];
             } else {
                 // The library refuses it on its turn, so that it counts.
                 $messages[$index]->struct_size = FFI::sizeof($messages[$index]);
@@ -139,13 +139,15 @@ final class Batch
     {
         $this->keys[] = $key;
         try {
-            $this->messages[] = new NativeMessage(
+            $native = new NativeMessage();
+            $native->set(
                 $message->clientUserId,
                 $message->content,
                 $message->user,
                 $message->source,
                 $message->sourceContext,
             );
+            $this->messages[] = $native;
         } catch (InvalidArgumentException $exception) {
             $this->messages[] = $exception;
         }

@@ -9,18 +9,36 @@ use JsonException;
 use UserEngage\Exception\InvalidArgumentException;
 use UserEngage\Source;
 
+use function strlen;
+
 /**
- * A message as a ue_message, with the memory that its texts are in.
+ * A ue_message, with the memory that its texts are in. It can be set to one message after another.
  *
  * @internal
  */
 final class NativeMessage
 {
+    /** Texts of more bytes have their memory until the next message alone. */
+    private const KEPT = 65536;
+
+    /** A ue_message *, valid as long as this object. Its texts are so until the next message. */
+    public readonly FFI\CData $pointer;
+
     private FFI\CData $struct;
     private FFI\CData $texts;
 
+    /** How many bytes $texts has. */
+    private int $size = 0;
+
+    public function __construct()
+    {
+        $this->struct = Native::new('ue_message');
+        $this->struct->struct_size = FFI::sizeof($this->struct);
+        $this->pointer = FFI::addr($this->struct);
+    }
+
     /** @param array<mixed>|object|null $sourceContext */
-    public function __construct(
+    public function set(
         int|string $clientUserId,
         #[\SensitiveParameter]
         string $content,
@@ -28,7 +46,7 @@ final class NativeMessage
         Source|int|null $source,
         #[\SensitiveParameter]
         array|object|null $sourceContext,
-    ) {
+    ): void {
         // 0 means "none given" to C, and an int32_t is narrower than PHP's integers.
         if ($user === 0) {
             throw new InvalidArgumentException(
@@ -44,31 +62,28 @@ final class NativeMessage
         $id = (string) $clientUserId;
         $context = $sourceContext === null ? '' : self::json($sourceContext);
 
-        $this->texts = Native::copy("$id\0$content\0$context");
-        $this->struct = Native::new('ue_message');
-        $this->struct->struct_size = FFI::sizeof($this->struct);
-        $this->struct->client_user_id = FFI::addr($this->texts[0]);
-        $this->struct->client_user_id_length = strlen($id);
-        $this->struct->content = FFI::addr($this->texts[strlen($id) + 1]);
-        $this->struct->content_length = strlen($content);
-        $this->struct->user = $user ?? 0;
-        $this->struct->source = $source ?? 0;
-        if ($sourceContext !== null) {
-            $this->struct->source_context = FFI::addr($this->texts[strlen($id) + strlen($content) + 2]);
-            $this->struct->source_context_length = strlen($context);
+        $texts = $this->copy("$id\0$content\0$context\0");
+        $struct = $this->struct;
+        $struct->client_user_id_length = strlen($id);
+        $struct->content = FFI::addr($texts[strlen($id) + 1]);
+        $struct->content_length = strlen($content);
+        $struct->user = $user ?? 0;
+        $struct->source = $source ?? 0;
+        $struct->source_context = $context === '' ? null : FFI::addr($texts[strlen($id) + strlen($content) + 2]);
+        $struct->source_context_length = strlen($context);
+    }
+
+    /** A copy that C can read, and that client_user_id points to. */
+    private function copy(#[\SensitiveParameter] string $texts): FFI\CData
+    {
+        $length = strlen($texts);
+        if ($length > $this->size || $this->size > self::KEPT) {
+            $this->texts = Native::array('char', $length);
+            $this->size = $length;
+            $this->struct->client_user_id = FFI::addr($this->texts[0]);
         }
-    }
-
-    /** Valid as long as this object. */
-    public function pointer(): FFI\CData
-    {
-        return FFI::addr($this->struct);
-    }
-
-    /** To be copied: its texts are valid as long as this object. */
-    public function struct(): FFI\CData
-    {
-        return $this->struct;
+        FFI::memcpy($this->texts, $texts, $length);
+        return $this->texts;
     }
 
     /** @param array<mixed>|object $context */
