@@ -15,6 +15,7 @@ use UserEngage\Internal\Native;
 use UserEngage\Internal\NativeOptions;
 use UserEngage\Internal\NativeResult;
 use UserEngage\Internal\Progress;
+use UserEngage\Internal\Signals;
 use UserEngage\Internal\Unread;
 
 /**
@@ -24,6 +25,7 @@ use UserEngage\Internal\Unread;
  */
 final class Client
 {
+    private FFI $ffi;
     private Handle $handle;
 
     /** Kept as long as the library may call it. */
@@ -39,14 +41,14 @@ final class Client
      */
     public function __construct(#[\SensitiveParameter] string $apiKey, ?Options $options = null)
     {
-        $ffi = Native::ffi();
+        $this->ffi = Native::ffi();
         $options ??= new Options();
         if ($options->logger !== null || $options->interrupt !== null) {
             $this->hooks = new Hooks($options);
         }
         $native = new NativeOptions($options, $this->hooks);
         $result = new NativeResult();
-        $pointer = $ffi->ue_client_new(Native::text('api_key', $apiKey), $native->pointer(), $result->pointer);
+        $pointer = $this->ffi->ue_client_new(Native::text('api_key', $apiKey), $native->pointer(), $result->pointer);
         $outcome = $result->take();
         if ($outcome instanceof UserEngageException) {
             throw $outcome;
@@ -83,8 +85,9 @@ final class Client
         $call = Call::$spare ?? new Call();
         Call::$spare = null;
         $call->message->set($clientUserId, $content, $user, $source, $sourceContext);
-        $held = Hooks::begin();
-        Native::ffi()->ue_send_conversation($this->handle->begin(), $call->message->pointer, $call->result->pointer);
+        // Without callbacks, what is thrown in the end is a signal's handler's alone.
+        $held = $this->hooks === null ? Signals::hold() : Hooks::begin();
+        $this->ffi->ue_send_conversation($this->handle->begin(), $call->message->pointer, $call->result->pointer);
         $this->handle->end();
         $outcome = $call->result->take();
         Call::$spare = $call;
@@ -94,7 +97,7 @@ final class Client
             }
             return $outcome;
         } finally {
-            Hooks::end($held);
+            $this->hooks === null ? Signals::release($held) : Hooks::end($held);
         }
     }
 
@@ -149,7 +152,7 @@ final class Client
         $call = function (FFI\CData $messages, int $count, FFI\CData $results) use ($progress): void {
             [$function, $userData] = [$progress?->function(), $progress?->userData()];
             $client = $this->handle->begin();
-            Native::ffi()->ue_send_conversations($client, $messages, $count, $function, $userData, $results);
+            $this->ffi->ue_send_conversations($client, $messages, $count, $function, $userData, $results);
             $this->handle->end();
         };
         foreach ($batches as $batch) {
@@ -171,7 +174,7 @@ final class Client
     /** Closes the connections; every later call throws a ClosedException. May be called any number of times. */
     public function close(): void
     {
-        Native::ffi()->ue_client_close($this->handle->begin());
+        $this->ffi->ue_client_close($this->handle->begin());
         $this->handle->end();
     }
 

@@ -87,6 +87,20 @@ final class ProcessTest extends TestCase
         self::assertSame(1, $arrived);
     }
 
+    public function testWithoutAnyCallbackWhatASignalsHandlerThrowsComesWithTheOutcome(): void
+    {
+        $user = $this->user();
+        $this->sandbox()->fault($user, 'hang');
+        $kill = proc_open(['sh', '-c', 'sleep 0.1; kill -USR1 ' . getmypid()], [], $pipes);
+        $thrown = $this->withHandler(
+            static fn () => throw new \DomainException('signal'),
+            fn () => $this->client(timeout: 1.0)->sendConversation($user, self::CONTENT),
+        );
+        proc_close($kill);
+        self::assertSame('signal', $thrown?->getMessage());
+        self::assertInstanceOf(Exception\TimeoutException::class, $thrown->getPrevious());
+    }
+
     public function testAClientWorksInAFiber(): void
     {
         $user = $this->user();

@@ -65,11 +65,12 @@ final class NativeMessage
         $texts = $this->copy("$id\0$content\0$context\0");
         $struct = $this->struct;
         $struct->client_user_id_length = strlen($id);
-        $struct->content = FFI::addr($texts[strlen($id) + 1]);
+        // Sums of the array and not of a pointer to it, whose type PHP would free with the first sum.
+        $struct->content = $texts + (strlen($id) + 1);
         $struct->content_length = strlen($content);
         $struct->user = $user ?? 0;
         $struct->source = $source ?? 0;
-        $struct->source_context = $context === '' ? null : FFI::addr($texts[strlen($id) + strlen($content) + 2]);
+        $struct->source_context = $context === '' ? null : $texts + (strlen($id) + strlen($content) + 2);
         $struct->source_context_length = strlen($context);
     }
 

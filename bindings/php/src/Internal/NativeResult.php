@@ -50,12 +50,10 @@ final class NativeResult
     public function read(FFI\CData $result): Result|UserEngageException
     {
         $this->ffi->ue_result_read($result, $this->outcomePointer);
-        return $this->outcome->status === $this->ffi->UE_OK ? $this->result() : $this->exception();
-    }
-
-    private function result(): Result
-    {
         $outcome = $this->outcome;
+        if ($outcome->status !== $this->ffi->UE_OK) {
+            return $this->exception();
+        }
         $conversationId = $outcome->conversation_id;
         return new Result(
             httpStatus: $outcome->http_status,
