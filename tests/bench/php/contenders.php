@@ -28,8 +28,9 @@ function ffi(Client $client): Closure
 {
     $ffi = Native::ffi();
     $handle = (fn () => $this->handle->begin())->call($client);
-    $message = new NativeMessage(42, CONTENT, 926, 2, CONTEXT);
-    $pointer = $message->pointer();
+    $message = new NativeMessage();
+    $message->set(42, CONTENT, 926, 2, CONTEXT);
+    $pointer = $message->pointer;
     return static function () use ($ffi, $client, $handle, $pointer, $message): void {
         $ffi->ue_send_conversation($handle, $pointer, null) === 0 ?: throw new RuntimeException('not delivered');
     };
