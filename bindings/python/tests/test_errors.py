@@ -77,6 +77,14 @@ def test_the_services_words_are_in_the_detail_and_the_message(client: Client) ->
     assert caught.value.detail == "Not found."
 
 
+@pytest.mark.parametrize("body", ["a\0b\0", "", "z" * 70_000], ids=["with NULs", "empty", "long"])
+def test_a_body_is_kept_as_it_came_up_to_64_kib(sandbox: Sandbox, client: Client, user_id: str, body: str) -> None:
+    sandbox.order("status", user_id, status=400, body=body)
+    with pytest.raises(userengage.RejectedError) as caught:
+        client.send_conversation(user_id, "Hi")
+    assert caught.value.body == body.encode()[:65_536]
+
+
 def test_every_status_has_a_class_of_its_own() -> None:
     from userengage._errors import CLASSES
 

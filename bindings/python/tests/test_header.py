@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 
 import userengage
-from userengage import _async_client, _base_client, _native
+from userengage import _async_client, _base_client, _native, _result
 
 HEADER = (Path(__file__).resolve().parents[3] / "include" / "userengage.h").read_text()
 CODE = re.sub(r"//.*", "", HEADER)
 TYPES = {
+    "bool": c.c_bool,
     "size_t": c.c_size_t,
     "int32_t": c.c_int32,
     "uint32_t": c.c_uint32,
     "int64_t": c.c_int64,
+    "uint64_t": c.c_uint64,
     "const char *": c.c_char_p,
     "void *": c.py_object,
     "ue_log_fn ": _native.LogFn,
@@ -45,7 +47,9 @@ def test_an_enum_has_the_headers_names_and_numbers(name: str, prefix: str, kind:
 
 
 @pytest.mark.parametrize(
-    ("name", "struct"), [("ue_options", _native.Options), ("ue_message", _native.Message)], ids=["options", "message"]
+    ("name", "struct"),
+    [("ue_options", _native.Options), ("ue_message", _native.Message), ("ue_outcome", _native.Outcome)],
+    ids=["options", "message", "outcome"],
 )
 def test_a_struct_has_the_headers_fields(name: str, struct: type[c.Structure]) -> None:
     found = re.search(r"typedef struct " + name + r" \{(.*?)\}", CODE, re.S)
@@ -65,8 +69,20 @@ def test_every_option_can_be_given() -> None:
 
 def test_every_function_of_a_client_and_its_results_is_used() -> None:
     declared = set(re.findall(r"\b(ue_\w+)\(", CODE))
-    assert declared - set(vars(_native.lib)) <= {"ue_status_name"}
+    read_at_once = {f"ue_result_{field[0]}" for field in _native.Outcome._fields_}
+    assert declared - set(vars(_native.lib)) - read_at_once == {"ue_status_name"}
     assert set(vars(_native.lib)) <= declared
+
+
+def test_an_outcome_is_unpacked_as_it_is_laid_out() -> None:
+    fields = [field[0] for field in _native.Outcome._fields_]
+    texts = ("request_id", "detail", "message", "body")
+    numbers = {name: number for number, name in enumerate(fields) if name not in texts}
+    numbers["may_be_duplicate"] = 1
+    outcome = _native.Outcome(**numbers)
+    unpacked = dict(zip(fields, _result._unpack(outcome)))
+    assert {name: unpacked[name] for name in numbers} == numbers
+    assert len(unpacked) == len(fields)
 
 
 def test_the_documented_defaults_are_the_headers() -> None:

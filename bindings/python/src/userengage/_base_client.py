@@ -101,11 +101,11 @@ class BaseClient:
         """Sends a message on this thread, and raises what ended it."""
         handle = c.c_void_p()
         try:
-            call.run(lib.ue_send_conversation, self._handle, c.byref(message), c.byref(handle))
+            call.run(lib.ue_send_conversation, self._handle, message, handle)
             result = _result.take(handle)
         finally:
             lib.ue_result_free(handle)
-        error = None if result.status is _result.Status.OK else _errors.of(result)
+        error = _errors.of(result) if result.status else None  # OK is 0
         if call.raised:
             call.raise_interruption(error)
         if error is not None:

@@ -58,6 +58,30 @@ class Message(c.Structure):
     )
 
 
+class Outcome(c.Structure):
+    """`ue_outcome`"""
+
+    _fields_ = (
+        ("struct_size", c.c_size_t),
+        ("status", c.c_int32),
+        ("delivery", c.c_int32),
+        ("http_status", c.c_int32),
+        ("attempts", c.c_uint32),
+        ("may_be_duplicate", c.c_bool),
+        ("conversation_id", c.c_int64),
+        ("retry_after_ms", c.c_int64),
+        ("elapsed_us", c.c_uint64),
+        ("request_id", c.c_char_p),
+        ("detail", c.c_char_p),
+        ("message", c.c_char_p),
+        ("body", c.c_char_p),
+        ("request_id_length", c.c_size_t),
+        ("detail_length", c.c_size_t),
+        ("message_length", c.c_size_t),
+        ("body_length", c.c_size_t),
+    )
+
+
 _Signatures = dict[str, tuple[Any, tuple[Any, ...]]]
 _ResultOut = c.POINTER(c.c_void_p)
 
@@ -73,18 +97,7 @@ _WAITING: Final[_Signatures] = {
 }
 _QUICK: Final[_Signatures] = {
     "ue_client_close": (None, (c.c_void_p,)),
-    "ue_result_status": (c.c_int32, (c.c_void_p,)),
-    "ue_result_delivery": (c.c_int32, (c.c_void_p,)),
-    "ue_result_may_be_duplicate": (c.c_bool, (c.c_void_p,)),
-    "ue_result_http_status": (c.c_int32, (c.c_void_p,)),
-    "ue_result_conversation_id": (c.c_int64, (c.c_void_p,)),
-    "ue_result_retry_after_ms": (c.c_int64, (c.c_void_p,)),
-    "ue_result_attempts": (c.c_uint32, (c.c_void_p,)),
-    "ue_result_elapsed_us": (c.c_uint64, (c.c_void_p,)),
-    "ue_result_request_id": (c.c_char_p, (c.c_void_p,)),
-    "ue_result_detail": (c.c_char_p, (c.c_void_p,)),
-    "ue_result_message": (c.c_char_p, (c.c_void_p,)),
-    "ue_result_body": (c.c_void_p, (c.c_void_p, c.POINTER(c.c_size_t))),
+    "ue_result_read": (c.c_bool, (c.c_void_p, c.POINTER(Outcome))),
     "ue_result_free": (None, (c.c_void_p,)),
     "ue_version": (c.c_char_p, ()),
 }
