@@ -10,7 +10,7 @@ import pytest
 from sandbox import Sandbox
 
 import userengage
-from userengage import Client, Delivery, Source, Status
+from userengage import Client, Delivery, Source, Status, _convert
 
 
 def test_the_specifications_message_goes_out_as_written(sandbox: Sandbox, client: Client, user_id: str) -> None:
@@ -58,6 +58,15 @@ def test_source_context_goes_out_as_json(
 ) -> None:
     client.send_conversation(user_id, "Hi", source_context=given)
     assert sandbox.only_request(user_id)["body"] == '{"content":"Hi","source_context":' + written + "}"
+
+
+@pytest.mark.parametrize("encoder", ["this Python's", None])
+def test_json_is_written_as_json_dumps_writes_it(encoder: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if encoder is None:
+        monkeypatch.setattr("json.encoder.c_make_encoder", None)
+    written = _convert._encoder()
+    value = {"a": [1, -1.5e300, True, None, {}, [], ()], "": 'ż\u2028"\\\0', 1: 2**70, None: Source.EMAIL, 2.5: {}}
+    assert "".join(written(value, 0)) == json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def test_text_of_every_script_arrives(sandbox: Sandbox, client: Client, user_id: str) -> None:

@@ -7,8 +7,8 @@ import json
 import math
 import operator
 import os
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable, Final
 
 from . import _native
 from ._errors import invalid
@@ -70,6 +70,8 @@ def path(field: str, value: str | os.PathLike[str] | None) -> bytes | None:
 
 
 def identifier(field: str, value: ClientUserId) -> bytes:
+    if type(value) is int:
+        return b"%d" % value
     if isinstance(value, str):
         return utf8(field, value)
     return b"%d" % _index(field, value, "an int or a str")
@@ -117,7 +119,7 @@ def json_text(field: str, value: SourceContext) -> bytes:
     if not isinstance(value, (dict, list, tuple, Mapping)):
         raise TypeError(f"{field} is {_kind(value)}: give a dict or a list")
     try:
-        written = _encode(value)
+        written = "".join(_encode(value, 0))
     except (TypeError, ValueError) as error:
         raise invalid(f"{field} cannot be written as JSON: {error}") from error
     except RecursionError:
@@ -132,13 +134,27 @@ def _mapping(value: object) -> dict[Any, Any]:
     raise TypeError(f"a value {_kind(value)} has no JSON form")
 
 
-_encode: Final = json.JSONEncoder(
-    ensure_ascii=False,
-    check_circular=False,  # which costs more than all the rest, and ends in a RecursionError all the same
-    allow_nan=False,
-    separators=(",", ":"),
-    default=_mapping,
-).encode
+def _encoder() -> Callable[[object, int], Iterable[str]]:
+    """What writes a value as JSON, in pieces."""
+    encoder = json.JSONEncoder(
+        ensure_ascii=False,
+        check_circular=False,  # which costs more than all the rest, and ends in a RecursionError all the same
+        allow_nan=False,
+        separators=(",", ":"),
+        default=_mapping,
+    )
+    # What encode() makes anew for each value, which takes longer than to write most of them.
+    made_in_c: Any = getattr(json.encoder, "c_make_encoder", None)
+    try:
+        encode: Callable[[object, int], Iterable[str]] = made_in_c(
+            None, encoder.default, json.encoder.encode_basestring, None, ":", ",", False, False, False
+        )
+    except (AttributeError, TypeError):  # a Python without it, or with another one
+        return lambda value, _level: encoder.iterencode(value)
+    return encode
+
+
+_encode: Final = _encoder()
 
 
 def _index(field: str, value: int, wanted: str = "an int") -> int:
