@@ -64,11 +64,12 @@ class Call:
 
     def run(self, function: Callable[..., object], *args: object) -> None:
         """Calls `function`, a function of the library that waits."""
-        outer, _thread.call = _thread.call, self  # outer: where a signal handler sends in the midst of a call
-        answers = _thread.answers
+        thread = _here.thread
+        outer, thread.call = thread.call, self  # outer: where a signal handler sends in the midst of a call
+        answers = thread.answers
         if answers.gi_running or answers.gi_frame is None:
-            _thread.renew()
-        self.thread = threading.get_ident()
+            _here.renew()
+        self.thread = thread.ident
         under_way.add(self)
         try:
             if _exiting:
@@ -76,41 +77,35 @@ class Call:
             function(*args)
         finally:
             under_way.discard(self)
-            _thread.call = outer
-            if _thread.lines:
-                _thread.log()
+            thread.call = outer
+            if thread.lines:
+                thread.log()
 
     def run_many(self, client: int, messages: c.Array[_native.Message], results: c.Array[c.c_void_p]) -> None:
         """Calls `ue_send_conversations`."""
 
         def send() -> None:
-            teller = c.py_object(_thread.answers)
+            teller = c.py_object(_here.thread.answers)
             _native.lib.ue_send_conversations(client, messages, len(messages), _progress, teller, results)
 
         self.run(send)
 
 
-class _Thread(threading.local):
-    """What the callbacks reach of their thread."""
+class _Thread:
+    """What the callbacks reach of one thread."""
 
-    call: Call
-    lines: dict[_native.Level, bytes]
+    __slots__ = ("answers", "asked", "call", "ident", "lines")
+
     answers: GeneratorType[int, int | None, None]
     asked: Callable[[], int]
+    call: Call
+    ident: int
+    lines: dict[_native.Level, bytes]
 
     def __init__(self) -> None:
         self.call = Call()
+        self.ident = threading.get_ident()
         self.lines = {}
-        self.renew()
-
-    def renew(self) -> None:
-        """Makes another generator answer from now on. One serves many calls, for to drop one runs handlers, too."""
-        self.answers = cast("GeneratorType[int, int | None, None]", _answers(self))
-        self.asked = self.answers.__next__
-        next(self.answers)
-
-    # `thread[level] = text` adds a line. Each level is an object of its own, so none is overwritten.
-    __setitem__ = property(operator.attrgetter("lines.__setitem__"))
 
     def log(self) -> None:
         """Hands the lines to `logging`."""
@@ -119,23 +114,45 @@ class _Thread(threading.local):
             _logger.log(_LEVELS[level.value], "%s", text.decode("utf-8", "replace"))
 
 
-def _answers(thread: _Thread) -> Generator[int, int | None, None]:
+class _Here(threading.local):
+    """Finds the `_Thread` of the thread that asks. What C asks of it does not run Python code."""
+
+    thread: _Thread
+
+    def __init__(self) -> None:
+        self.thread = _Thread()
+        self.renew()
+
+    def renew(self) -> None:
+        """Makes another generator answer from now on. One serves many calls, for to drop one runs handlers, too."""
+        answers = cast("GeneratorType[int, int | None, None]", _answers(self))
+        self.thread.answers, self.thread.asked = answers, answers.__next__
+        next(answers)
+
+    # `here.asked()` asks.
+    asked = property(operator.attrgetter("thread.asked"))
+
+    # `here[level] = text` adds a line. Each level is an object of its own, so none is overwritten.
+    __setitem__ = property(operator.attrgetter("thread.lines.__setitem__"))
+
+
+def _answers(here: _Here) -> Generator[int, int | None, None]:
     """Answers, whenever it is asked or told, whether the call shall end: 0 is no."""
     while True:
         try:
             while True:
-                done = yield len(thread.call.raised)
-                if thread.lines:
-                    thread.log()
-                if done is not None and not thread.call.raised:
-                    thread.call.progress(done)
+                done = yield len(here.thread.call.raised)
+                if here.thread.lines:
+                    here.thread.log()
+                if done is not None and not here.thread.call.raised:
+                    here.thread.call.progress(done)
         except GeneratorExit:
             return
         except BaseException as error:  # noqa: BLE001 (raised when the call has ended)
-            thread.call.raised += [error]  # not append(): after a call, handlers of further signals run
+            here.thread.call.raised += [error]  # not append(): after a call, handlers of further signals run
 
 
-_thread: Final = _Thread()
+_here: Final = _Here()
 _interrupt: Final = _native.InterruptFn(operator.methodcaller("asked"))
 _log: Final = _native.LogFn(operator.setitem)
 _progress: Final = _native.ProgressFn(GeneratorType.send)
@@ -143,8 +160,8 @@ _progress: Final = _native.ProgressFn(GeneratorType.send)
 
 def connect(options: _native.Options) -> None:
     """Makes a client ask and tell here; the levels that nobody listens to are not told."""
-    options.interrupt, options.interrupt_user_data = _interrupt, _thread
-    options.log, options.log_user_data = _log, _thread
+    options.interrupt, options.interrupt_user_data = _interrupt, _here
+    options.log, options.log_user_data = _log, _here
     options.log_level = max((level for level, ours in _LEVELS.items() if _logger.isEnabledFor(ours)), default=0)
 
 
