@@ -49,6 +49,8 @@ def test_results_come_in_the_messages_order(sandbox: Sandbox, client: Client, us
             "usr is no field of a message: give client_user_id, content, user, source, source_context",
         ),
         ("Hi", "the message is of type str: give a Message, or a mapping of its fields"),
+        (None, "the message is None: give a Message, or a mapping of its fields"),
+        (Message(10**5000, "Hi"), "client_user_id "),
     ],
 )
 def test_a_message_that_cannot_be_sent_does_not_stop_the_others(
@@ -58,6 +60,25 @@ def test_a_message_that_cannot_be_sent_does_not_stop_the_others(
     assert (wrong.status, wrong.delivery) == (Status.INVALID_ARGUMENT, Delivery.NOT_DELIVERED)
     assert wrong.message.startswith(fault)
     assert right.delivery is Delivery.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"messages": Message(1, "Hi")}, "messages is of type Message: give a list or another iterable of them"),
+        ({"messages": {"client_user_id": 1, "content": "Hi"}}, "messages is of type dict: give a list or"),
+        ({"messages": "Hi"}, "messages is of type str: give a list or"),
+        ({"messages": None}, "messages is None: give a list or"),
+        ({"messages": [Message(1, "Hi")], "progress": "yes"}, "progress is of type str: give True, False or"),
+    ],
+)
+def test_what_is_no_list_of_messages_is_a_type_error(client: Client, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        client.send_conversations(**arguments)
+    assert str(caught.value).startswith(message)
+    assert caught.value.__context__ is None
+    with pytest.raises(TypeError):
+        asyncio.run(AsyncClient("key").send_conversations(**arguments))
 
 
 def test_nothing_to_send_comes_to_nothing(client: Client) -> None:

@@ -69,6 +69,7 @@ class AsyncClient(BaseClient):
         Arguments, results and exceptions are those of `Client.send_conversations`; `progress` is called by the event
         loop.
         """
+        _many.check(messages, progress)
         results: list[Result] = []
         loop = asyncio.get_running_loop()
 

@@ -79,7 +79,9 @@ class Client(BaseClient):
         Raises:
             BaseException: What a signal handler (KeyboardInterrupt), `messages` or `progress` raised. It ends the
                 sending, and its `__context__` is a `CancelledError` whose `results` tell what became of each message.
+            TypeError: `messages` or `progress` is of a wrong type; nothing was sent.
         """
+        _many.check(messages, progress)
         results: list[Result] = []
         with _many.kept(results), _many.shown(progress, messages) as tell:
             for step in _many.steps(messages):

@@ -15,6 +15,8 @@ from ._errors import invalid
 from ._types import ClientUserId, SourceContext
 
 _MESSAGE_SIZE: Final = c.sizeof(_native.Message)
+_MOST: Final = (1 << 32) - 1
+_JSON: Final = "use dict, list, str, finite numbers, bool and None"
 
 
 def message(
@@ -43,7 +45,7 @@ def message(
 def utf8(field: str, value: str) -> bytes:
     """A str as UTF-8."""
     if not isinstance(value, str):
-        raise TypeError(f"{field} is {_kind(value)}: give a str")
+        raise TypeError(f"{field} is {kind(value)}: give a str")
     try:
         return value.encode()
     except UnicodeEncodeError as error:
@@ -66,22 +68,28 @@ def optional_text(field: str, value: str | None) -> bytes | None:
 
 
 def path(field: str, value: str | os.PathLike[str] | None) -> bytes | None:
-    return None if value is None else text(field, os.fspath(value))
+    if value is None:
+        return None
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{field} is {kind(value)}: give a str or a path")
+    return text(field, os.fspath(value))
 
 
 def identifier(field: str, value: ClientUserId) -> bytes:
-    if type(value) is int:
-        return b"%d" % value
     if isinstance(value, str):
         return utf8(field, value)
-    return b"%d" % _index(field, value, "an int or a str")
+    number = value if type(value) is int else _index(field, value, "an int or a str")
+    try:
+        return b"%d" % number
+    except ValueError:
+        raise invalid(f"{field} is {_written(number)}: give the id of one user") from None
 
 
 def positive(field: str, value: int, limit: int, remedy: str) -> int:
     """A number from 1 to below `limit`. C takes 0 for "not given", and would cut what is larger."""
     number = value if type(value) is int else _index(field, value)
     if not 0 < number < limit:
-        raise invalid(f"{field} is {number}: {remedy}, or leave it out")
+        raise invalid(f"{field} is {_written(number)}: {remedy}, or leave it out")
     return number
 
 
@@ -90,8 +98,8 @@ def count(field: str, value: int | None) -> int:
     if value is None:
         return 0
     number = _index(field, value)
-    if not 0 < number < 1 << 32:
-        raise invalid(f"{field} is {number}: give a number from 1 to {(1 << 32) - 1}, or leave it out")
+    if not 0 < number <= _MOST:
+        raise invalid(f"{field} is {_written(number)}: give a number from 1 to {_MOST}, or leave it out")
     return number
 
 
@@ -100,30 +108,31 @@ def milliseconds(field: str, seconds: float | None) -> int:
     if seconds is None:
         return 0
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise TypeError(f"{field} is {_kind(seconds)}: give seconds as a float or an int")
-    if not 0 < seconds < (1 << 32) / 1000:
-        raise invalid(f"{field} is {seconds}: give a positive number of seconds, or leave it out for the default")
-    return min(math.ceil(seconds * 1000), (1 << 32) - 1)
+        raise TypeError(f"{field} is {kind(seconds)}: give seconds as a float or an int")
+    if not 0 < seconds <= _MOST // 1000:
+        shown = _written(seconds) if isinstance(seconds, int) else seconds
+        raise invalid(f"{field} is {shown}: give more than 0 and at most {_MOST // 1000} seconds, or leave it out")
+    return math.ceil(seconds * 1000)
 
 
 def choice(field: str, value: int) -> int:
     """One of the few numbers that the library knows; it says which."""
     number = _index(field, value)
     if not -(1 << 31) <= number < 1 << 31:
-        raise invalid(f"{field} is {number}, which is no choice of it: leave it out for the default")
+        raise invalid(f"{field} is {_written(number)}, which is no choice of it: leave it out for the default")
     return number
 
 
 def json_text(field: str, value: SourceContext) -> bytes:
     """The JSON text of a mapping or a list."""
     if not isinstance(value, (dict, list, tuple, Mapping)):
-        raise TypeError(f"{field} is {_kind(value)}: give a dict or a list")
+        raise TypeError(f"{field} is {kind(value)}: give a dict or a list")
     try:
         written = "".join(_encode(value, 0))
     except (TypeError, ValueError) as error:
-        raise invalid(f"{field} cannot be written as JSON: {error}") from error
+        raise invalid(f"{field} cannot be written as JSON ({error}): {_JSON}") from error
     except RecursionError:
-        raise invalid(f"{field} cannot be written as JSON: it is nested too deeply, or holds itself") from None
+        raise invalid(f"{field} is nested too deeply, or holds itself: {_JSON}") from None
     return utf8(field, written)
 
 
@@ -131,7 +140,7 @@ def _mapping(value: object) -> dict[Any, Any]:
     """What json knows no form for, but is a mapping."""
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"a value {_kind(value)} has no JSON form")
+    raise TypeError(f"a value {kind(value)} has no JSON form")
 
 
 def _encoder() -> Callable[[object, int], Iterable[str]]:
@@ -157,15 +166,20 @@ def _encoder() -> Callable[[object, int], Iterable[str]]:
 _encode: Final = _encoder()
 
 
+def _written(number: int) -> str:
+    """A number for a person. Python refuses to write one of thousands of digits."""
+    return str(number) if abs(number) < 10**100 else "a number of more than 100 digits"
+
+
 def _index(field: str, value: int, wanted: str = "an int") -> int:
     if isinstance(value, bool):
-        raise TypeError(f"{field} is {_kind(value)}: give {wanted}")
+        raise TypeError(f"{field} is {kind(value)}: give {wanted}")
     try:
         return operator.index(value)
     except TypeError:
-        raise TypeError(f"{field} is {_kind(value)}: give {wanted}") from None
+        raise TypeError(f"{field} is {kind(value)}: give {wanted}") from None
 
 
-def _kind(value: object) -> str:
+def kind(value: object) -> str:
     """What a value is, without the value, which may be secret."""
     return "None" if value is None else f"of type {type(value).__name__}"

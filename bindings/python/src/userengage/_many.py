@@ -19,6 +19,14 @@ Progress = Union[bool, Callable[[int], object]]
 _STEP: Final = 1_000
 
 
+def check(messages: object, progress: object) -> None:
+    """Refuses what would come to messages that cannot be sent: one alone, whose fields or letters would be read."""
+    if isinstance(messages, (Message, Mapping, str, bytes)) or not isinstance(messages, Iterable):
+        raise TypeError(f"messages is {_convert.kind(messages)}: give a list or another iterable of them")
+    if not callable(progress) and progress not in (True, False, None):
+        raise TypeError(f"progress is {_convert.kind(progress)}: give True, False or a function")
+
+
 def steps(messages: Iterable[Message | Mapping[str, Any]]) -> Iterator[list[Message | Mapping[str, Any]]]:
     """The messages, so many at a time that neither memory nor connections are wasted."""
     remaining = iter(messages)
@@ -76,7 +84,7 @@ def _prepare(message: Message | Mapping[str, Any]) -> _native.Message:
             raise TypeError(f"{unknown[0]} is no field of a message: give {', '.join(Message._fields)}")
         given: list[Any] = [message.get(name) for name in Message._fields]
         return _convert.message(*given)
-    raise TypeError(f"the message is of type {type(message).__name__}: give a Message, or a mapping of its fields")
+    raise TypeError(f"the message is {_convert.kind(message)}: give a Message, or a mapping of its fields")
 
 
 @contextlib.contextmanager
