@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import userengage
-from userengage import AsyncClient, Client, Delivery, Result, Status
+from userengage import AsyncClient, Client, Delivery, Message, Result, Source, Status
 
 PUBLIC = [
     "AsyncClient",
@@ -55,8 +55,14 @@ def test_every_public_class_says_that_it_is_of_userengage() -> None:
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: str(kind.__name__))
 def test_everything_public_is_documented(kind: type) -> None:
-    assert inspect.getdoc(kind)
-    if not issubclass(kind, Enum):
+    text = inspect.getdoc(kind)
+    assert text
+    for name in getattr(kind, "_fields", ()):
+        assert f" {name}: " in text
+    if issubclass(kind, Enum):
+        for member in kind:
+            assert kind is Source or f" {member.name}: " in text
+    else:
         for name, value in inspect.getmembers(kind):
             if not name.startswith("_") and getattr(value, "__module__", "").startswith("userengage"):
                 assert inspect.getdoc(value), f"{kind.__name__}.{name}"
@@ -72,6 +78,11 @@ def test_help_tells_of_every_option_and_attribute(kind: type) -> None:
         assert option in text
     for attribute in ("client_user_id", "content", "user", "source", "source_context"):
         assert attribute in text
+
+
+@pytest.mark.parametrize("kind", [Result, Message])
+def test_help_shows_types_as_they_are(kind: type) -> None:
+    assert "ForwardRef" not in str(inspect.signature(kind))
 
 
 def test_client_and_async_client_take_the_same_arguments() -> None:

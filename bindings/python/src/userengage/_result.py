@@ -1,88 +1,95 @@
 """What a call came to: `Result`, `Status`, `Delivery`."""
 
-from __future__ import annotations
-
 import ctypes as c
 import struct
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Optional, Union
 
 from . import _native
 
 
 class Status(IntEnum):
-    """The kind of an outcome. The numbers never change."""
+    """The kind of an outcome. The numbers never change.
+
+    Members:
+        OK: The message was delivered.
+        INVALID_ARGUMENT: Nothing was sent: the text names the field and the reason.
+        CONNECT: No connection: DNS, connect or proxy.
+        TLS: No secure connection: the certificate or the handshake.
+        TIMEOUT: The deadline passed.
+        CONNECTION_LOST: The connection was lost before an answer came.
+        BAD_REPLY: What came back is no HTTP, or no answer of this service.
+        UNAUTHORIZED: 401 or 403: the key was not accepted.
+        NOT_FOUND: 404: there is no such user.
+        REJECTED: Any other 4xx: the service refused the message.
+        RATE_LIMITED: 429: too many requests.
+        SERVER_ERROR: 5xx: the service failed.
+        CLOSED: The client was closed.
+        CANCELLED: The call was interrupted or cancelled.
+        INTERNAL: A fault of the library, contained; or a kind that only a newer version of this package knows.
+    """
 
     OK = 0
-    """The message was delivered."""
     INVALID_ARGUMENT = 1
-    """Nothing was sent: the text names the field and the reason."""
     CONNECT = 2
-    """No connection: DNS, connect or proxy."""
     TLS = 3
-    """No secure connection: the certificate or the handshake."""
     TIMEOUT = 4
-    """The deadline passed."""
     CONNECTION_LOST = 5
-    """The connection was lost before an answer came."""
     BAD_REPLY = 6
-    """What came back is no HTTP, or no answer of this service."""
     UNAUTHORIZED = 7
-    """401 or 403: the key was not accepted."""
     NOT_FOUND = 8
-    """404: there is no such user."""
     REJECTED = 9
-    """Any other 4xx: the service refused the message."""
     RATE_LIMITED = 10
-    """429: too many requests."""
     SERVER_ERROR = 11
-    """5xx: the service failed."""
     CLOSED = 12
-    """The client was closed."""
     CANCELLED = 13
-    """The call was interrupted or cancelled."""
     INTERNAL = 14
-    """A fault of the library, contained; or a kind that only a newer version of this package knows."""
 
 
 class Delivery(IntEnum):
-    """What is known of a message: can it be sent again without the risk of showing it twice?"""
+    """What is known of a message: can it be sent again without the risk of showing it twice?
+
+    Members:
+        UNKNOWN: The request went out, and nothing proves what became of it.
+        NOT_DELIVERED: It never went out whole, or was refused: sending again is safe.
+        DELIVERED: The service accepted it: do not send again.
+    """
 
     UNKNOWN = 0
-    """The request went out, and nothing proves what became of it."""
     NOT_DELIVERED = 1
-    """It never went out whole, or was refused: sending again is safe."""
     DELIVERED = 2
-    """The service accepted it: do not send again."""
 
 
 class Result(NamedTuple):
-    """What became of one message, with everything that is known about it. Immutable; can be pickled."""
+    """What became of one message, with everything that is known about it. Immutable; can be pickled.
+
+    Attributes:
+        status: The kind of outcome.
+        delivery: What is known of the message.
+        may_be_duplicate: Whether the customer may see the message twice. Only `DeliveryPolicy.AT_LEAST_ONCE` does that.
+        http_status: The HTTP status of the last answer. None: no answer came.
+        conversation_id: The conversation's id, which `api_version=2` gives. None: not given.
+        retry_after: How many seconds to wait before the message is sent again. None: not given.
+        attempts: How many requests were begun. 0: nothing was tried.
+        elapsed: How many seconds the call took, every attempt and wait included.
+        request_id: The id under which the service knows the request (Cf-Ray). None: not given.
+        detail: The service's own words, in one line. "": it gave none.
+        message: One line for a person: what happened, what is known, what to do. "": the message was delivered.
+        body: The body of the last answer as it came, at most 64 KiB of it.
+    """
 
     status: Status
-    """The kind of outcome."""
     delivery: Delivery
-    """What is known of the message."""
     may_be_duplicate: bool
-    """Whether the customer may see the message twice. Only `DeliveryPolicy.AT_LEAST_ONCE` does that."""
-    http_status: int | None
-    """The HTTP status of the last answer. None: no answer came."""
-    conversation_id: int | None
-    """The conversation's id, which `api_version=2` gives. None: not given."""
-    retry_after: float | None
-    """How many seconds to wait before the message is sent again. None: not given."""
+    http_status: Optional[int]
+    conversation_id: Optional[int]
+    retry_after: Optional[float]
     attempts: int
-    """How many requests were begun. 0: nothing was tried."""
     elapsed: float
-    """How many seconds the call took, every attempt and wait included."""
-    request_id: str | None
-    """The id under which the service knows the request (Cf-Ray). None: not given."""
+    request_id: Optional[str]
     detail: str
-    """The service's own words, in one line. "": it gave none."""
     message: str
-    """One line for a person: what happened, what is known, what to do. "": the message was delivered."""
     body: bytes
-    """The body of the last answer as it came, at most 64 KiB of it."""
 
     def __repr__(self) -> str:  # without the body
         shown = ("status", "delivery", "http_status", "conversation_id", "attempts", "request_id", "message")
@@ -106,7 +113,7 @@ _OUTCOME_SIZE: Final = c.sizeof(_native.Outcome)
 _unpack: Final = struct.Struct("@NiiiI?qqQ4P4N").unpack_from
 
 
-def take(handle: c.c_void_p | int | None) -> Result:
+def take(handle: Union[c.c_void_p, int, None]) -> Result:
     """Copies a `ue_result`, which stays the caller's to free."""
     outcome = _native.Outcome(_OUTCOME_SIZE)
     _native.lib.ue_result_read(handle, outcome)
