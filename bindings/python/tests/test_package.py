@@ -55,6 +55,28 @@ def test_a_wheel_links_nothing_but_the_c_library(wheel: Path) -> None:
     assert set(re.findall(r"[\w-]+\.so[.\d]*", shown)) <= {"libc.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2"}
 
 
+def test_a_library_that_is_not_there_is_named() -> None:
+    built = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-index",
+            "--quiet",
+            str(PACKAGE),
+        ],
+        env={**os.environ, "USERENGAGE_LIBRARY": "nowhere/libuserengage.so"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert built.returncode != 0
+    assert "USERENGAGE_LIBRARY is nowhere/libuserengage.so, which is no file: give the whole path" in built.stderr
+
+
 def test_an_installed_wheel_sends_without_a_checkout(
     wheel: Path, sandbox: Sandbox, user_id: str, tmp_path: Path
 ) -> None:
