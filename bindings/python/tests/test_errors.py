@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import socket
+from collections.abc import Iterator
 
 import pytest
 from sandbox import Sandbox
@@ -99,6 +100,18 @@ def test_an_error_survives_pickling(client: Client) -> None:
     assert type(again) is type(caught.value)
     assert str(again) == str(caught.value)
     assert again.result == caught.value.result
+
+
+def test_what_was_cut_short_survives_pickling(client: Client) -> None:
+    def messages() -> Iterator[userengage.Message]:
+        yield userengage.Message("missing-user", "Hi")
+        raise LookupError
+
+    with pytest.raises(LookupError) as caught:
+        client.send_conversations(messages())
+    known = caught.value.__context__
+    assert isinstance(known, userengage.CancelledError)
+    assert pickle.loads(pickle.dumps(known)).results == known.results != []
 
 
 def test_neither_the_key_nor_the_content_is_in_an_error(sandbox: Sandbox) -> None:

@@ -17,7 +17,7 @@ import pytest
 from sandbox import Sandbox
 
 import userengage
-from userengage import Client, Delivery
+from userengage import Client, Delivery, _native
 
 Handler = Callable[[int, "FrameType | None"], None]
 
@@ -127,6 +127,21 @@ def test_a_call_after_an_interrupted_one_works(
     with pytest.raises(Alarm):
         client.send_conversation(user_id, "Hi")
     assert client.send_conversation(user_id, "Hi").delivery is Delivery.DELIVERED
+
+
+def test_a_signal_in_the_last_moment_of_a_call_tells_what_is_known(
+    client: Client, user_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = _native.lib.ue_send_conversation
+
+    def interrupted(*arguments: object) -> None:
+        send(*arguments)
+        raise Alarm
+
+    monkeypatch.setattr(_native.lib, "ue_send_conversation", interrupted)
+    with pytest.raises(Alarm) as caught:
+        client.send_conversation("missing-" + user_id, "Hi")
+    assert isinstance(caught.value.__context__, userengage.NotFoundError)
 
 
 def test_no_signal_is_lost_wherever_a_call_stands(

@@ -84,7 +84,7 @@ def test_neither_the_key_nor_the_content_is_logged(
     assert "secret" not in caplog.text
 
 
-def test_an_exception_from_a_log_handler_is_raised(sandbox: Sandbox, user_id: str) -> None:
+def test_an_exception_from_a_log_handler_is_raised_and_tells_what_is_known(sandbox: Sandbox, user_id: str) -> None:
     class Broken(logging.Filter):
         def filter(self, record: logging.LogRecord) -> bool:
             raise LookupError(record.levelname)
@@ -92,8 +92,9 @@ def test_an_exception_from_a_log_handler_is_raised(sandbox: Sandbox, user_id: st
     logger, broken = logging.getLogger("userengage"), Broken()
     logger.addFilter(broken)
     try:
-        with sandbox.client() as client, pytest.raises(LookupError, match="ERROR"):
+        with sandbox.client() as client, pytest.raises(LookupError, match="ERROR") as caught:
             client.send_conversation("missing-" + user_id, "Hi")
+        assert isinstance(caught.value.__context__, userengage.NotFoundError)
     finally:
         logger.removeFilter(broken)
 

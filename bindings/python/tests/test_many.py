@@ -147,17 +147,34 @@ def test_what_progress_raises_ends_the_sending_and_tells_what_was_sent(client: C
     assert f"{statuses.count(Status.OK)} delivered" in str(known)
 
 
-def test_what_the_messages_raise_tells_what_was_sent(client: Client, user_id: str) -> None:
+def test_what_the_messages_raise_tells_what_was_sent(sandbox: Sandbox, client: Client, user_id: str) -> None:
     def messages() -> Iterator[Message]:
-        for _ in range(1_000):
-            yield Message(user_id, "Hi")
+        for number in range(1_003):
+            yield Message(user_id if number < 1_000 else user_id + "-unsent", "Hi")
         raise LookupError("no more")
 
     with pytest.raises(LookupError, match="no more") as caught:
         client.send_conversations(messages())
     known = caught.value.__context__
     assert isinstance(known, userengage.CancelledError)
-    assert [result.delivery for result in known.results] == [Delivery.DELIVERED] * 1_000
+    assert str(known) == "Of the messages 1003 were read and 1000 delivered: `results` tells which."
+    assert [result.delivery for result in known.results[:1_000]] == [Delivery.DELIVERED] * 1_000
+    for unsent in known.results[1_000:]:
+        assert (unsent.status, unsent.delivery) == (Status.CANCELLED, Delivery.NOT_DELIVERED)
+    assert sandbox.requests(user_id + "-unsent") == []
+
+
+def test_what_is_raised_while_messages_are_converted_tells_what_was_sent(client: Client, user_id: str) -> None:
+    class Interrupting(dict[str, object]):
+        def get(self, _name: str, _default: object = None) -> object:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        client.send_conversations([Message(user_id, "Hi"), {}, Interrupting()])
+    known = caught.value.__context__
+    assert isinstance(known, userengage.CancelledError)
+    statuses = [result.status for result in known.results]
+    assert statuses == [Status.CANCELLED, Status.INVALID_ARGUMENT, Status.CANCELLED]
 
 
 def test_ctrl_c_ends_the_sending_and_tells_what_was_sent(sandbox: Sandbox, client: Client, user_id: str) -> None:

@@ -77,7 +77,7 @@ class AsyncClient(BaseClient):
             loop.call_soon_threadsafe(tell, done)
 
         with _many.kept(results), _many.shown(progress, messages) as tell:
-            for step in _many.steps(messages):
+            for step in _many.steps(messages, results):
                 call = _call.Call()
                 await self._run(functools.partial(_many.send, self._handle, step, call, tell_loop, results), call)
         return results

@@ -63,7 +63,7 @@ class Call:
             raise interruption
 
     def run(self, function: Callable[..., object], *args: object) -> None:
-        """Calls `function`, a function of the library that waits."""
+        """Calls `function`, a function of the library that waits. What ends it is in `raised` then."""
         thread = _here.thread
         outer, thread.call = thread.call, self  # outer: where a signal handler sends in the midst of a call
         answers = thread.answers
@@ -74,12 +74,15 @@ class Call:
         try:
             if _exiting:
                 raise _errors.closed("The interpreter is shutting down. The message was not delivered.")
-            function(*args)
+            try:
+                function(*args)
+            except BaseException as error:  # noqa: BLE001 (a signal handler's, which ran as the library returned)
+                self.raised += [error]
+            if thread.lines:
+                thread.asked()
         finally:
             under_way.discard(self)
             thread.call = outer
-            if thread.lines:
-                thread.log()
 
     def run_many(self, client: int, messages: c.Array[_native.Message], results: c.Array[c.c_void_p]) -> None:
         """Calls `ue_send_conversations`."""

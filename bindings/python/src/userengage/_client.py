@@ -39,7 +39,8 @@ class Client(BaseClient):
         """Sends one message and waits for what becomes of it, at most the client's `timeout`.
 
         May be called from many threads at once; other threads run while it waits. Ctrl-C ends it, as does whatever
-        else a signal handler raises. The `__context__` of what is raised then says what is known of the message.
+        else a signal handler raises. The `__context__` of what is raised then says what is known of the message; it is
+        None where nothing was sent yet, or the message had just been delivered.
 
         Args:
             client_user_id: Who gets the message: an int, or any str but "", "." and "..".
@@ -84,7 +85,7 @@ class Client(BaseClient):
         _many.check(messages, progress)
         results: list[Result] = []
         with _many.kept(results), _many.shown(progress, messages) as tell:
-            for step in _many.steps(messages):
+            for step in _many.steps(messages, results):
                 _many.send(self._handle, step, _call.Call(), tell, results)
         return results
 

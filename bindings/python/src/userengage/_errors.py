@@ -23,7 +23,7 @@ class Error(Exception):
         self.result = result
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.result,)
+        return type(self), (self.result,), self.__dict__
 
     @property
     def status(self) -> Status:

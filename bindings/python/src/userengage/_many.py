@@ -27,10 +27,24 @@ def check(messages: object, progress: object) -> None:
         raise TypeError(f"progress is {_convert.kind(progress)}: give True, False or a function")
 
 
-def steps(messages: Iterable[Message | Mapping[str, Any]]) -> Iterator[list[Message | Mapping[str, Any]]]:
-    """The messages, so many at a time that neither memory nor connections are wasted."""
+def steps(
+    messages: Iterable[Message | Mapping[str, Any]], results: list[Result]
+) -> Iterator[list[Message | Mapping[str, Any]]]:
+    """The messages, so many at a time that neither memory nor connections are wasted.
+
+    What was read, and is not sent because the next one could not be read, is added to `results`.
+    """
     remaining = iter(messages)
-    while step := list(itertools.islice(remaining, _STEP)):
+    while True:
+        step: list[Message | Mapping[str, Any]] = []
+        try:
+            for message in itertools.islice(remaining, _STEP):
+                step.append(message)
+        except BaseException:
+            results += [_result.NOT_BEGUN] * len(step)
+            raise
+        if not step:
+            return
         yield step
 
 
@@ -44,19 +58,19 @@ def send(
     """Sends the messages of one step and adds what became of them to `results`; raises what ended it early."""
     outcomes: list[Result | None] = [None] * len(step)
     prepared: list[_native.Message] = []
-    for index, message in enumerate(step):
-        try:
-            prepared.append(_prepare(message))
-        except (TypeError, _errors.InvalidArgumentError) as error:
-            outcomes[index] = _result.not_sent(Status.INVALID_ARGUMENT, str(error))
+    handles: c.Array[c.c_void_p] = (c.c_void_p * len(step))()
     before = len(results)
     call.progress = lambda done: progress(before + done)
-    handles = (c.c_void_p * len(prepared))()
     try:
+        for index, message in enumerate(step):
+            try:
+                prepared.append(_prepare(message))
+            except (TypeError, _errors.InvalidArgumentError) as error:
+                outcomes[index] = _result.not_sent(Status.INVALID_ARGUMENT, str(error))
         call.run_many(client, (_native.Message * len(prepared))(*prepared), handles)
+    finally:
         taken = (_result.take(handle) for handle in handles)
         results += [outcome or next(taken) for outcome in outcomes]
-    finally:
         for handle in handles:
             _native.lib.ue_result_free(handle)
     if call.raised:

@@ -102,6 +102,11 @@ def not_sent(status: Status, message: str) -> Result:
     return Result(status, Delivery.NOT_DELIVERED, False, None, None, None, 0, 0.0, None, "", message, b"")
 
 
+NOT_BEGUN: Final = not_sent(
+    Status.CANCELLED, "The call was cancelled. The message was not delivered. It is safe to send it again."
+)
+"""What a call comes to that was ended before it reached the library."""
+
 # Looking a number up in a dict is several times as fast as asking the enum, and so is a name for one of its members.
 _OTHER_STATUS: Final = Status.INTERNAL
 _OTHER_DELIVERY: Final = Delivery.UNKNOWN
@@ -115,6 +120,8 @@ _unpack: Final = struct.Struct("@NiiiI?qqQ4P4N").unpack_from
 
 def take(handle: Union[c.c_void_p, int, None]) -> Result:
     """Copies a `ue_result`, which stays the caller's to free."""
+    if not handle:
+        return NOT_BEGUN
     outcome = _native.Outcome(_OUTCOME_SIZE)
     _native.lib.ue_result_read(handle, outcome)
     (
