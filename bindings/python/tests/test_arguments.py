@@ -40,7 +40,7 @@ SELF.append(SELF)
         ),
         ({"source_context": {"a": datetime.date.min}}, "source_context cannot be written as JSON ("),
         ({"source_context": {b"a": 1}}, "source_context cannot be written as JSON (keys must be str"),
-        ({"source_context": SELF}, "source_context is nested too deeply, or holds itself: use "),
+        ({"source_context": SELF}, "source_context is nested too deeply, or holds itself: give a flatter one"),
         ({"client_user_id": 10**5000}, "client_user_id "),
         ({"user": 10**5000}, "user is a number of more than 100 digits: give the positive id"),
         ({"source_context": {"a": "\udfff"}}, "source_context has half a surrogate pair"),

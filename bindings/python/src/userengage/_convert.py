@@ -132,7 +132,7 @@ def json_text(field: str, value: SourceContext) -> bytes:
     except (TypeError, ValueError) as error:
         raise invalid(f"{field} cannot be written as JSON ({error}): {_JSON}") from error
     except RecursionError:
-        raise invalid(f"{field} is nested too deeply, or holds itself: {_JSON}") from None
+        raise invalid(f"{field} is nested too deeply, or holds itself: give a flatter one") from None
     return utf8(field, written)
 
 
