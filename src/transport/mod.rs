@@ -28,7 +28,7 @@ use self::tls::{Session, Tls};
 use self::wire::{LARGEST_HEAD, Line, NoResolver, WireConnector};
 use crate::endpoint::{Fields, Request};
 use crate::hooks::Level;
-use crate::verdict::{Answer, ContentType, Failure, Fault};
+use crate::verdict::{self, Answer, ContentType, Failure, Fault};
 
 /// How much of an answer's body is kept, and how much is read so that the connection can be used again.
 const KEPT_BODY: usize = 64 * 1024;
@@ -151,7 +151,10 @@ impl Lane {
             Err(error) => {
                 let fault = self.line.take_fault().unwrap_or_else(|| fault_of(&error));
                 let failure = Failure { fault, request_complete: self.line.request_complete() };
-                hooks.log(Level::Debug, || format!("no answer: {failure:?}"));
+                hooks.log(Level::Debug, || {
+                    let part = if failure.request_complete { "the whole" } else { "not the whole" };
+                    format!("no answer: {}; {part} request went out", verdict::of_failure(&failure).what)
+                });
                 Err(failure)
             }
         }
@@ -168,7 +171,7 @@ fn fault_of(error: &ureq::Error) -> Fault {
         ureq::Error::LargeResponseHeader(..) => {
             Fault::Garbage(format!("the answer's head is larger than {LARGEST_HEAD} bytes"))
         }
-        error => Fault::Internal(format!("{error:?}")),
+        error => Fault::Internal(error.to_string()),
     }
 }
 
