@@ -57,7 +57,8 @@ test-php: ## The PHP package
 test-sandbox: ## The sandbox's page in a browser, and the specification's own snippets
 	tests/sandbox/run-tests
 
-sanitize: ## The C tests under valgrind, ASan, LSan and TSan (nightly Rust with rust-src). Minutes
+sanitize: sandbox ## The C tests under valgrind, ASan, LSan and TSan (nightly Rust, from rustup). Minutes
+	@tests/setup libclang-rt-dev
 	tests/c/run-sanitizers
 
 cross-check: ## Type-check the library for ARM, musl, macOS and Windows (adds rustup targets)

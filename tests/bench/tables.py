@@ -32,7 +32,7 @@ def costs(figures: Figures) -> str:
     for (language, peer), words in PEERS.items():
         beside = [compared[scheme][f"{language}: {OURS}"]["beside"][peer] for scheme in SCHEMES]
         shares = [f"{one[of]['median']:.2f}" for of in ("cpu", "wall") for one in beside]
-        rows.append([f"{language}: of {words}", *shares])
+        rows.append([language, words, *shares])
     many = figures["many"]
     items = (
         _work(figures),
@@ -44,10 +44,10 @@ def costs(figures: Figures) -> str:
     parts = (
         "![CPU time of one message, by contender](tests/bench/figures.svg)",
         _wrapped(
-            "A message on a kept connection to nginx, in shares of what others need for one in the same round: user and"
-            " system time of the client's process, and time that passes. In C the others' body is made once."
+            "A message on a kept connection to nginx, beside what others need for one in the same round: user and system"
+            " time of the client's process, and time that passes. In C the others' body is made once."
         ),
-        _table(["", "CPU, http", "CPU, https", "time, http", "time, https"], rows),
+        _table(["from", "as a share of", "CPU, http", "CPU, https", "time, http", "time, https"], rows),
         "\n".join(_wrapped(f"- {item}", "  ") for item in items),
         _wrapped(_circumstances(figures)),
     )
