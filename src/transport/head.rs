@@ -3,17 +3,13 @@
 use memchr::memchr;
 
 /// The fields that ureq or this library reads.
-const READ: [&str; 9] = [
-    "cf-ray",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "location",
-    "retry-after",
-    "server",
-    "transfer-encoding",
-];
+const READ: [&str; 6] =
+    ["cf-ray", "connection", "content-encoding", "content-length", "content-type", "transfer-encoding"];
+/// Those that say something of an answer that is no success.
+const READ_OF_FAILURES: [&str; 3] = ["location", "retry-after", "server"];
+
+/// What HTTP/1.1 does unless it is told otherwise.
+const KEEP_ALIVE: &[u8] = b"connection: keep-alive";
 
 /// The most runs of lines that are left out.
 const MOST_RUNS: usize = 16;
@@ -40,6 +36,7 @@ pub(super) fn leave_out_unread(bytes: &mut [u8]) -> usize {
 
 /// Where the lines stand that nobody reads, and in how many runs.
 fn find_unread(bytes: &[u8], runs: &mut [(usize, usize); MOST_RUNS]) -> Option<usize> {
+    let is_success = bytes.starts_with(b"HTTP/1.1 2");
     let (mut at, mut count) = (0, 0);
     loop {
         let length = memchr(b'\n', &bytes[at..])? + 1;
@@ -47,7 +44,7 @@ fn find_unread(bytes: &[u8], runs: &mut [(usize, usize); MOST_RUNS]) -> Option<u
         if line.is_empty() {
             return Some(count);
         }
-        if at > 0 && !is_read(line)? {
+        if at > 0 && !is_read(line, is_success)? {
             match count.checked_sub(1).map(|last| &mut runs[last]) {
                 Some((_, end)) if *end == at => *end = at + length,
                 _ => {
@@ -61,9 +58,13 @@ fn find_unread(bytes: &[u8], runs: &mut [(usize, usize); MOST_RUNS]) -> Option<u
 }
 
 /// Whether anybody reads the field of this line; `None` when it is no plain field.
-fn is_read(line: &[u8]) -> Option<bool> {
+fn is_read(line: &[u8], of_success: bool) -> Option<bool> {
     let name = &line[..memchr(b':', line)?];
-    if READ.iter().any(|read| read.as_bytes().eq_ignore_ascii_case(name)) {
+    let has_name = |names: &[&str]| names.iter().any(|read| read.as_bytes().eq_ignore_ascii_case(name));
+    if of_success && line.eq_ignore_ascii_case(KEEP_ALIVE) {
+        return Some(false);
+    }
+    if has_name(&READ) || !of_success && has_name(&READ_OF_FAILURES) {
         return Some(true);
     }
     (!name.is_empty() && name.iter().all(u8::is_ascii_graphic)).then_some(false)
@@ -87,16 +88,37 @@ mod tests {
                  Set-Cookie: a=b; path=/\r\nVary: Accept\r\nSERVER: cloudflare\r\nCF-RAY: 1-FRA\r\nContent-Length: 8\r\n\
                  X-Last: 1\r\n\r\n{\"id\":1}"
             ),
-            "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nSERVER: cloudflare\r\nCF-RAY: 1-FRA\r\n\
-             Content-Length: 8\r\n\r\n{\"id\":1}"
+            "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nCF-RAY: 1-FRA\r\nContent-Length: 8\r\n\r\n{\"id\":1}"
         );
     }
 
     #[test]
     fn every_field_that_is_read_stays() {
-        for name in READ {
-            let head = format!("HTTP/1.1 503 X\r\n{name}: 1\r\n\r\n");
-            assert_eq!(left(&head), head);
+        for status in ["1.1 201", "1.1 303", "1.1 503", "1.0 200"] {
+            for name in READ {
+                let head = format!("HTTP/{status} X\r\n{name}: 1\r\n\r\n");
+                assert_eq!(left(&head), head);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_read_of_failures_goes_from_a_success() {
+        for name in READ_OF_FAILURES {
+            for status in ["1.1 199", "1.1 303", "1.1 429", "1.1 503", "1.0 503"] {
+                let head = format!("HTTP/{status} X\r\n{name}: 1\r\n\r\n");
+                assert_eq!(left(&head), head);
+            }
+            assert_eq!(left(&format!("HTTP/1.1 201 X\r\n{name}: 1\r\n\r\n")), "HTTP/1.1 201 X\r\n\r\n");
+        }
+    }
+
+    #[test]
+    fn keep_alive_goes_where_it_says_nothing() {
+        assert_eq!(left("HTTP/1.1 201 X\r\nConnection: keep-alive\r\n\r\n"), "HTTP/1.1 201 X\r\n\r\n");
+        for told in ["HTTP/1.0 201 X\r\nConnection: keep-alive\r\n\r\n", "HTTP/1.1 201 X\r\nConnection: close\r\n\r\n"]
+        {
+            assert_eq!(left(told), told);
         }
     }
 
@@ -127,7 +149,7 @@ mod tests {
         ] {
             assert_eq!(left(head), head);
         }
-        let many = format!("HTTP/1.1 201 Created\r\n{}\r\n", "Date: x\r\nServer: y\r\n".repeat(MOST_RUNS + 1));
+        let many = format!("HTTP/1.1 201 Created\r\n{}\r\n", "Date: x\r\nCf-Ray: y\r\n".repeat(MOST_RUNS + 1));
         assert_eq!(left(&many), many);
     }
 }
