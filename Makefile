@@ -5,7 +5,7 @@ CC     ?= cc
 export USERENGAGE_LIBRARY := $(abspath $(TARGET))/release/libuserengage.so
 export UE_SANDBOX         := $(abspath $(TARGET))/release/ue-sandbox
 
-.PHONY: help setup lib sandbox header demo demo-stop test lint test-rust test-c test-python test-php test-sandbox cross-check sanitize soak bench clean
+.PHONY: help setup lib sandbox header demo demo-stop test lint test-rust test-c test-python test-php test-sandbox test-bench cross-check sanitize soak bench clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,7 +32,7 @@ demo: setup sandbox lib ## Send one message from C, Python and PHP to a sandbox,
 demo-stop: ## Stop the sandbox that `make demo` left running
 	@tests/demo stop
 
-test: setup lint test-rust sandbox lib test-c test-python test-php test-sandbox ## Every test in every language
+test: setup lint test-rust sandbox lib test-c test-python test-php test-sandbox test-bench ## Every test in every language
 
 lint: ## Formatting and lints, warnings denied; the READMEs' figures
 	$(CARGO) fmt --all --check
@@ -56,6 +56,9 @@ test-php: ## The PHP package
 
 test-sandbox: ## The sandbox's page in a browser, and the specification's own snippets
 	tests/sandbox/run-tests
+
+test-bench: ## That the bench still runs: a little of everything, nothing written
+	tests/bench/run --quick
 
 sanitize: sandbox ## The C tests under valgrind, ASan, LSan and TSan (nightly Rust, from rustup). Minutes
 	@tests/setup libclang-rt-dev
