@@ -104,12 +104,12 @@ test("a reader who has scrolled down is not disturbed, and told of what is new",
   await open(page, sandbox);
   await page.getByRole("option").first().waitFor();
   await page.locator("#list").evaluate((list) => { list.scrollTop = 2000; });
-  const place = () => page.locator("#list").evaluate((list) => {
-    const top = list.getBoundingClientRect().top;
-    const row = [...list.querySelectorAll(".row")].find((each) => each.getBoundingClientRect().bottom > top + 1);
-    return `${row.id} ${Math.round(row.getBoundingClientRect().top)}`;
-  });
-  await page.waitForFunction(() => document.querySelectorAll(".row").length > 15);
+  // The first row in sight, and where it is, once the list is drawn where it was scrolled to.
+  const place = async () => (await page.waitForFunction(() => {
+    const top = document.getElementById("list").getBoundingClientRect().top;
+    const row = [...document.querySelectorAll(".row")].find((each) => each.getBoundingClientRect().bottom > top + 1);
+    return row && `${row.id} ${Math.round(row.getBoundingClientRect().top)}`;
+  })).jsonValue();
   const before = await place();
   await sandbox.send("news");
   await page.getByRole("button", { name: "↑ 1 new" }).waitFor();
