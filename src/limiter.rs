@@ -49,9 +49,6 @@ impl Limiter {
     /// Reserves the next slot: when the request may go. `Err` with how long that would take, and nothing reserved, where
     /// the slot lies past `deadline`.
     pub fn reserve(&self, now: Instant, deadline: Instant) -> Result<Slot, Duration> {
-        if self.is_idle() {
-            return Ok(Slot { at: now, pauses: 0 });
-        }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let at = [state.next, state.paused_until].into_iter().flatten().fold(now, Instant::max);
         if at > deadline {
@@ -65,9 +62,6 @@ impl Limiter {
     /// Whether the slot still stands. A pause takes all that were reserved before it back, also those after its end: whoever
     /// reserves anew goes from its end on, and both together would be more than the rate.
     pub fn still_open(&self, slot: Slot) -> bool {
-        if self.is_idle() {
-            return true;
-        }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.pauses == slot.pauses
     }
