@@ -13,15 +13,32 @@ pub(crate) struct Answer {
     pub status: u16,
     pub location_host: Option<String>,
     pub content_type: ContentType,
+    /// Whether the body was encoded (gzip and its like), which this library undoes for nobody: its bytes say nothing.
+    pub content_encoded: bool,
     pub retry_after: Option<String>,
+    /// The server's own time (`Date`), from which a `Retry-After` that is a date counts.
+    pub date: Option<String>,
     pub request_id: String,
     /// The answer names itself Cloudflare's: its own statuses (520 to 530) then mean what Cloudflare documents.
     pub cloudflare: bool,
+    /// The start of the body, decoded.
     pub body: Vec<u8>,
-    /// Whether the body ended before its end.
-    pub body_cut: bool,
+    pub body_end: BodyEnd,
     /// Whether the whole request went out before this answer came.
     pub request_complete: bool,
+}
+
+/// How the body of an answer ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum BodyEnd {
+    /// It came to its end.
+    #[default]
+    Whole,
+    /// It stopped before its end: the peer ended the connection, the deadline passed, or it was too large to read on.
+    /// What came until then was sound.
+    Cut,
+    /// Its framing is broken, or bytes came that cannot be decoded: what it said cannot be told.
+    Broken,
 }
 
 /// The media type of an answer's body, as far as it matters here.
@@ -55,8 +72,10 @@ pub(crate) struct Failure {
 /// Why there was no answer. The texts are for a person.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// No address for the host, no connection, or the proxy refused.
+    /// No address for the host, no connection, or the proxy refused for now.
     Connect(String),
+    /// The proxy refused, and will again: its credentials are wrong.
+    ProxyRefused(String),
     /// The certificate does not prove that this is the service.
     Certificate(String),
     /// The handshake was cut off or made no sense.
@@ -71,6 +90,8 @@ pub(crate) enum Fault {
     Cancelled,
     /// The client was closed.
     Closed,
+    /// This process is a copy that `fork()` made during the call, which goes on in the parent.
+    Forked,
     /// A fault of this library.
     Internal(String),
 }
@@ -120,6 +141,7 @@ pub(crate) fn of_failure(failure: &Failure) -> Verdict {
     use Delivery::{NotDelivered, Unknown};
     let (status, delivery, then, what) = match &failure.fault {
         Fault::Connect(why) => (Status::Connect, NotDelivered, Then::Retry, why.clone()),
+        Fault::ProxyRefused(why) => (Status::Connect, NotDelivered, Then::Stop, why.clone()),
         Fault::Certificate(why) => (Status::Tls, NotDelivered, Then::Stop, why.clone()),
         Fault::Handshake(why) => (Status::Tls, NotDelivered, Then::Retry, why.clone()),
         Fault::Deadline(what) => {
@@ -129,9 +151,18 @@ pub(crate) fn of_failure(failure: &Failure) -> Verdict {
         Fault::Garbage(why) => (Status::BadReply, Unknown, Then::RetryAtLeastOnce, why.clone()),
         Fault::Cancelled => (Status::Cancelled, Unknown, Then::Stop, "the call was cancelled".into()),
         Fault::Closed => (Status::Closed, Unknown, Then::Stop, "the client was closed".into()),
+        Fault::Forked => {
+            let what = "this process is a copy that fork() made during the call, which goes on in the parent";
+            (Status::Cancelled, Unknown, Then::Stop, what.into())
+        }
         Fault::Internal(why) => (Status::Internal, Unknown, Then::Stop, format!("a fault of libuserengage: {why}")),
     };
-    Verdict::new(status, delivery, then, what).with_evidence(failure.request_complete)
+    let verdict = Verdict::new(status, delivery, then, what);
+    match &failure.fault {
+        // The bytes that left before the fork prove nothing of those that the parent writes after it.
+        Fault::Forked => verdict,
+        _ => verdict.with_evidence(failure.request_complete),
+    }
 }
 
 pub(crate) fn of_answer(answer: &Answer, now: impl FnOnce() -> SystemTime) -> Verdict {
@@ -169,7 +200,7 @@ impl Answer {
             return true;
         }
         match self.body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            None => !(self.body_cut && self.content_type == ContentType::Html),
+            None => !(self.body_end != BodyEnd::Whole && self.content_type == ContentType::Html),
             Some(first) => matches!(first, b'{' | b'['),
         }
     }

@@ -28,7 +28,7 @@ use self::tls::{Session, Tls};
 use self::wire::{LARGEST_HEAD, Line, NoResolver, WireConnector};
 use crate::endpoint::{Fields, Request};
 use crate::hooks::Level;
-use crate::verdict::{self, Answer, ContentType, Failure, Fault};
+use crate::verdict::{self, Answer, BodyEnd, ContentType, Failure, Fault};
 
 /// How much of an answer's body is kept, and how much is read so that the connection can be used again.
 const KEPT_BODY: usize = 64 * 1024;
@@ -177,19 +177,21 @@ fn fault_of(error: &ureq::Error) -> Fault {
 
 fn read_answer(response: Response<Body>, request_complete: bool) -> Answer {
     let (head, mut body) = response.into_parts();
-    let (kept, body_cut) = read_body(&mut body);
+    let (kept, body_end) = read_body(&mut body);
     let text = |name| text_of(&head.headers, name);
     // What only an answer that is no success can mean something by.
     let reason = |name| if head.status.is_success() { None } else { text(name) };
     Answer {
         status: head.status.as_u16(),
         location_host: reason(header::LOCATION).and_then(|to| to.parse::<Uri>().ok()?.host().map(str::to_owned)),
+        content_encoded: text(header::CONTENT_ENCODING).is_some(),
+        date: reason(header::DATE).map(str::to_owned),
         content_type: text(header::CONTENT_TYPE).map(ContentType::of).unwrap_or_default(),
         retry_after: reason(header::RETRY_AFTER).map(str::to_owned),
         request_id: text_of(&head.headers, "cf-ray").map_or_else(String::new, |id| id[..id.len().min(128)].to_owned()),
         cloudflare: reason(header::SERVER).is_some_and(|server| server.eq_ignore_ascii_case("cloudflare")),
         body: kept,
-        body_cut,
+        body_end,
         request_complete,
     }
 }
@@ -201,7 +203,7 @@ fn text_of(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str>
 
 /// Reads the body to its end, so that the connection can be used again, and keeps its start. The second tells whether it
 /// ended too early, by the peer's or by our doing.
-fn read_body(body: &mut Body) -> (Vec<u8>, bool) {
+fn read_body(body: &mut Body) -> (Vec<u8>, BodyEnd) {
     let mut kept = Vec::new();
     let mut reader = body.as_reader();
     // Most bodies are smaller than this, and a larger buffer takes longer to clear than to read into.
@@ -209,15 +211,15 @@ fn read_body(body: &mut Body) -> (Vec<u8>, bool) {
     let mut read = 0;
     loop {
         match reader.read(&mut buffer) {
-            Ok(0) => return (kept, false),
+            Ok(0) => return (kept, BodyEnd::Whole),
             Ok(count) => {
                 read += count;
                 kept.extend_from_slice(&buffer[..count.min(KEPT_BODY - kept.len())]);
                 if read > READ_BODY {
-                    return (kept, true);
+                    return (kept, BodyEnd::Cut);
                 }
             }
-            Err(_) => return (kept, true),
+            Err(_) => return (kept, BodyEnd::Cut),
         }
     }
 }

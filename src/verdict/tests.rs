@@ -92,7 +92,7 @@ fn a_2xx_is_the_services_own_when_its_body_is_empty_or_json() {
 
 #[test]
 fn a_2xx_whose_html_never_came_is_not_the_services_own() {
-    let answer = Answer { content_type: ContentType::Html, body_cut: true, ..answer(201) };
+    let answer = Answer { content_type: ContentType::Html, body_end: BodyEnd::Cut, ..answer(201) };
     assert_eq!(judged(&answer), (Status::BadReply, Unknown, Stop));
     let answer = Answer { content_type: ContentType::Json, ..answer };
     assert_eq!(judged(&answer), (Status::Ok, Delivered, Stop));
