@@ -5,6 +5,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
 use crate::error::{Delivery, Status};
 
 /// An HTTP answer, as far as it matters here.
@@ -51,15 +54,27 @@ pub(crate) enum ContentType {
 }
 
 impl ContentType {
-    /// Of the value of a `Content-Type` header.
+    /// Of the value of a `Content-Type` header: the media type before the first `;` decides, not its parameters.
     pub fn of(value: &str) -> Self {
-        let has = |kind: &str| value.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(kind.as_bytes()));
-        match (has("json"), has("html")) {
-            (true, _) => ContentType::Json,
-            (_, true) => ContentType::Html,
-            _ => ContentType::Other,
+        let media_type = value.split(';').next().unwrap_or_default().trim();
+        let is = |known: &str| media_type.eq_ignore_ascii_case(known);
+        if is("application/json") || is("text/json") || has_json_suffix(media_type) {
+            ContentType::Json
+        } else if is("text/html") || is("application/xhtml+xml") {
+            ContentType::Html
+        } else {
+            ContentType::Other
         }
     }
+}
+
+/// Whether a media type ends in `+json` (RFC 6839), as `application/problem+json` does.
+fn has_json_suffix(media_type: &str) -> bool {
+    let is_name = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b',' | b'"');
+    media_type
+        .split_once('/')
+        .and_then(|(_, subtype)| subtype.rsplit_once('+'))
+        .is_some_and(|(name, suffix)| suffix.eq_ignore_ascii_case("json") && name.bytes().all(is_name))
 }
 
 /// An attempt that ended without an answer.
@@ -165,74 +180,178 @@ pub(crate) fn of_failure(failure: &Failure) -> Verdict {
     }
 }
 
-pub(crate) fn of_answer(answer: &Answer, now: impl FnOnce() -> SystemTime) -> Verdict {
+pub(crate) fn of_answer(answer: &Answer, clock: impl FnOnce() -> SystemTime) -> Verdict {
     use Delivery::{Delivered, NotDelivered, Unknown};
     use Then::{Retry, RetryAfterPause, RetryAtLeastOnce, Stop};
-    let retry_after = answer.retry_after.as_deref().and_then(|value| parse_retry_after(value, now()));
     let cloudflare = answer.cloudflare;
     let (status, delivery, then) = match answer.status {
-        200..=299 if answer.is_of_the_service() => (Status::Ok, Delivered, Stop),
-        200..=299 => (Status::BadReply, Unknown, Stop),
-        303 => (Status::BadReply, Unknown, Stop),
+        200..=299 => match answer.flaw() {
+            None => (Status::Ok, Delivered, Stop),
+            // The bytes prove nothing here: they contradict the answer, or the answer is somebody else's.
+            Some(flaw) => return Verdict::new(Status::BadReply, Unknown, Stop, answer.what(Some(flaw))),
+        },
+        // Frameworks end a POST that they processed with these two (post, redirect, get).
+        302 | 303 => (Status::BadReply, Unknown, Stop),
         300..=399 => (Status::BadReply, NotDelivered, Stop),
         401 | 403 => (Status::Unauthorized, NotDelivered, Stop),
         404 => (Status::NotFound, NotDelivered, Stop),
-        408 | 425 => (Status::Rejected, NotDelivered, Retry),
+        // A timeout on the server's side can end a handler that has begun.
+        408 => (Status::Rejected, Unknown, RetryAtLeastOnce),
+        425 => (Status::Rejected, NotDelivered, Retry),
         429 => (Status::RateLimited, NotDelivered, RetryAfterPause),
         400..=499 => (Status::Rejected, NotDelivered, Stop),
-        503 if retry_after.is_some() => (Status::ServerError, NotDelivered, Retry),
         521 | 523 | 530 if cloudflare => (Status::ServerError, NotDelivered, Retry),
         525 | 526 if cloudflare => (Status::ServerError, NotDelivered, Stop),
+        // Also a 503 with Retry-After: that says when to come back, not whether the message was processed.
         500 | 502..=504 | 520..=524 | 527 | 530 => (Status::ServerError, Unknown, RetryAtLeastOnce),
         500..=599 => (Status::ServerError, Unknown, Stop),
         _ => (Status::BadReply, Unknown, Stop),
     };
-    let what = if status == Status::Ok { String::new() } else { answer.what(status) };
+    let what = if status == Status::Ok { String::new() } else { answer.what(None) };
     let mut verdict = Verdict::new(status, delivery, then, what).with_evidence(answer.request_complete);
-    verdict.retry_after = retry_after;
+    verdict.retry_after = answer.retry_after(clock);
     verdict
 }
 
+/// Why a 2xx does not count as a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    TooEarly,
+    Broken,
+    Encoded,
+    HtmlCutOff,
+    NotJson,
+}
+
 impl Answer {
-    /// Whether a 2xx can be the service's own: its bodies are empty or JSON. A captive portal's or a proxy's are not.
-    fn is_of_the_service(&self) -> bool {
-        if self.content_type == ContentType::Json {
-            return true;
+    /// What keeps a 2xx from being the service's own answer to this request. Its bodies are empty or JSON; those of a
+    /// captive portal or a proxy are not.
+    fn flaw(&self) -> Option<Flaw> {
+        if !self.request_complete {
+            return Some(Flaw::TooEarly);
         }
-        match self.body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            None => !(self.body_end != BodyEnd::Whole && self.content_type == ContentType::Html),
-            Some(first) => matches!(first, b'{' | b'['),
+        if self.body_end == BodyEnd::Broken {
+            return Some(Flaw::Broken);
         }
+        let is_json = self.content_type == ContentType::Json;
+        if self.content_encoded || has_wide_bom(&self.body) {
+            return if is_json { None } else { Some(Flaw::Encoded) };
+        }
+        let body = trimmed(&self.body);
+        let is_html = self.content_type == ContentType::Html;
+        let Some(first) = body.first() else {
+            return if is_html && self.body_end != BodyEnd::Whole { Some(Flaw::HtmlCutOff) } else { None };
+        };
+        let fits = match extent(body) {
+            Extent::Value => is_json || matches!(first, b'{' | b'['),
+            Extent::Prefix => is_json || !is_html && matches!(first, b'{' | b'['),
+            Extent::Neither => false,
+        };
+        if fits { None } else { Some(Flaw::NotJson) }
     }
 
-    fn what(&self, status: Status) -> String {
+    fn what(&self, flaw: Option<Flaw>) -> String {
         let code = self.status;
         let name = ureq::http::StatusCode::from_u16(code).ok().and_then(|status| status.canonical_reason());
         let named = name.map_or_else(|| code.to_string(), |name| format!("{code} {name}"));
-        match (code, status) {
-            (200..=299, Status::BadReply) => {
-                format!("a {named} came that is not the service's own: its body is no JSON")
+        match flaw {
+            Some(Flaw::TooEarly) => format!("a {named} came before the whole request had gone out"),
+            Some(Flaw::Broken) => format!("a {named} came, but its body cannot be decoded: its framing is broken"),
+            Some(Flaw::Encoded) => {
+                format!("a {named} came, but its body is encoded and not declared as JSON: it proves nothing")
             }
-            (300..=399, _) => match &self.location_host {
+            Some(Flaw::HtmlCutOff) => {
+                format!("a {named} came that is not the service's own: it declares HTML, which was cut off")
+            }
+            Some(Flaw::NotJson) => format!("a {named} came that is not the service's own: its body is not JSON"),
+            None if (300..=399).contains(&code) => match &self.location_host {
                 Some(host) => {
                     format!("the service answered {named} and points to {host}; redirects are never followed")
                 }
                 None => format!("the service answered {named}; redirects are never followed"),
             },
-            _ => format!("the service answered {named}"),
+            None => format!("the service answered {named}"),
         }
+    }
+
+    /// How long the answer asks to wait. A date counts from the server's own clock, where the answer tells it.
+    fn retry_after(&self, clock: impl FnOnce() -> SystemTime) -> Option<Duration> {
+        let now = || {
+            let told = self.date.as_deref().and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+            told.unwrap_or_else(clock)
+        };
+        parse_retry_after(self.retry_after.as_deref()?, now)
     }
 }
 
-/// Seconds, or an HTTP date (RFC 9110, section 10.2.3). What is neither counts as not given.
-fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
+/// Whether a body says of itself that it is UTF-16 or UTF-32.
+pub(crate) fn has_wide_bom(body: &[u8]) -> bool {
+    [&b"\xff\xfe"[..], b"\xfe\xff", b"\0\0\xfe\xff"].iter().any(|bom| body.starts_with(bom))
+}
+
+/// A body without a UTF-8 byte order mark and without the white space that JSON allows around a value.
+pub(crate) fn trimmed(body: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    if BOM.starts_with(body) {
+        return &[]; // also where the mark itself was cut
+    }
+    let body = body.strip_prefix(BOM).unwrap_or(body);
+    let Some(start) = body.iter().position(|byte| !is_space(byte)) else {
+        return &[];
+    };
+    let end = body.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    &body[start..end]
+}
+
+/// How far a text goes as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// One whole value.
+    Value,
+    /// The beginning of a value.
+    Prefix,
+    Neither,
+}
+
+/// Looks at the grammar alone (`RawValue`): depth, the size of numbers and lone surrogates are no matter. Bytes that are
+/// not UTF-8 become U+FFFD, which a string may hold; so does a character that was cut.
+fn extent(text: &[u8]) -> Extent {
+    let text = String::from_utf8_lossy(text);
+    match grammar(&text) {
+        // serde_json calls a number that ends too early a fault of its form: see whether one more digit mends it.
+        Extent::Neither if text.ends_with(['-', '+', '.', 'e', 'E']) => match grammar(&(text + "0")) {
+            Extent::Neither => Extent::Neither,
+            _ => Extent::Prefix,
+        },
+        extent => extent,
+    }
+}
+
+fn grammar(text: &str) -> Extent {
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(_) => Extent::Value,
+        Err(error) if error.classify() == Category::Eof => Extent::Prefix,
+        Err(_) => Extent::Neither,
+    }
+}
+
+/// Seconds, rounded up, or an HTTP date (RFC 9110, section 10.2.3), which is 0 when it has passed. `None` for what is
+/// neither.
+fn parse_retry_after(value: &str, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
+    // What was asked is told as it was asked; the bound only keeps sums with an `Instant` in range.
+    const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(value.parse().map_or(LONGEST, Duration::from_secs).min(LONGEST));
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number(whole) && is_number(fraction) {
+        let started = u64::from(fraction.bytes().any(|digit| digit != b'0'));
+        let seconds = whole.parse().unwrap_or(u64::MAX).saturating_add(started);
+        return Some(Duration::from_secs(seconds).min(LONGEST));
     }
     let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default().min(LONGEST))
+    Some(date.duration_since(now()).unwrap_or_default().min(LONGEST))
 }
 
 #[cfg(test)]
