@@ -220,6 +220,7 @@ impl Client {
             elapsed: started.elapsed(),
             api_key: self.endpoint.api_key(),
             content: message.content(),
+            source_context: message.context(),
         };
         report::outcome(verdict, answer, history)
     }
@@ -328,8 +329,14 @@ impl Epoch {
         let bell = Bell::new().map_err(|error: io::Error| {
             let fault = Fault::Connect(format!("no pair of sockets could be made: {error}"));
             let verdict = verdict::of_failure(&Failure { fault, request_complete: false });
-            let history =
-                History { attempts: 0, unknown_before: false, elapsed: Duration::ZERO, api_key: "", content: "" };
+            let history = History {
+                attempts: 0,
+                unknown_before: false,
+                elapsed: Duration::ZERO,
+                api_key: "",
+                content: "",
+                source_context: None,
+            };
             Error::new(report::outcome(verdict, None, history))
         })?;
         let time = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;

@@ -1,57 +1,76 @@
 //! The service's own words, found in an answer's body. Pure.
 //!
 //! Django REST Framework says `{"detail": ".."}` or `{"field": [".."]}`, this service also `{"errors": {"field": [".."]}}`,
-//! and Cloudflare sends HTML pages, of which the title is what a person can use.
+//! and Cloudflare sends HTML pages, of which the title is what a person can use. No other part of a body becomes words:
+//! it may be an echo of the request.
 
+use serde_core::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
+
+use crate::verdict::{Answer, has_wide_bom, trimmed};
+
+mod redact;
+
+pub(crate) use redact::Secrets;
 
 /// The longest detail in characters: it becomes part of one line.
 const LONGEST: usize = 300;
 
-/// What `body` says in words, without `secrets`, should it echo them; empty when it says nothing.
-pub(crate) fn of_body(body: &[u8], secrets: &[&str]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let words = match serde_json::from_str::<Value>(&text) {
-        Ok(value) => {
-            let mut words = Vec::new();
-            collect(&value, "", &mut words);
-            words.join(" ")
-        }
-        Err(_) if text.trim_start().starts_with('<') => title(&text).unwrap_or_default().to_owned(),
-        Err(_) => text.into_owned(),
-    };
-    one_line(&without(words, secrets))
+/// The longest name of a field that is named.
+const LONGEST_NAME: usize = 64;
+
+/// What `answer` says in words; empty when it says nothing, or when that would show something of `secrets`.
+pub(crate) fn of_answer(answer: &Answer, secrets: &Secrets<'_>) -> String {
+    if answer.content_encoded || has_wide_bom(&answer.body) {
+        return String::new();
+    }
+    let text = String::from_utf8_lossy(trimmed(&answer.body));
+    let mut words = String::new();
+    if text.starts_with('<') {
+        words = one_line(title(&text).unwrap_or_default());
+    } else if answer.status >= 400
+        && let Ok(value) = serde_json::from_str(&text)
+    {
+        let mut found = Vec::new();
+        collect(&value, "", false, &mut found);
+        words = one_line(&found.join(" "));
+    }
+    if secrets.show_in(&words) { String::new() } else { words }
 }
 
-fn without(words: String, secrets: &[&str]) -> String {
-    secrets.iter().fold(words, |words, secret| if words.contains(secret) { words.replace(secret, "…") } else { words })
-}
-
-/// The `id` of a 2xx answer of version 2.
-pub(crate) fn conversation_id(body: &[u8]) -> Option<i64> {
-    // The specification's 201 has no body, and an error is a thing to make, too.
-    if body.is_empty() { None } else { serde_json::from_slice::<Value>(body).ok()?.get("id")?.as_i64() }
-}
-
-fn collect(value: &Value, field: &str, words: &mut Vec<String>) {
+/// Collects the words of `value`, which belongs to `field` (a path with dots; empty for the whole). A string that stands
+/// alone is no error of `content` or `source_context`, which lists its errors, but the attribute itself.
+fn collect(value: &Value, field: &str, listed: bool, words: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
                 // These only wrap what is meant.
-                let wrapper = matches!(name.as_str(), "detail" | "errors" | "error" | "message" | "non_field_errors");
-                let path = match (wrapper, field) {
-                    (true, _) => field.to_owned(),
-                    (false, "") => name.clone(),
-                    (false, field) => format!("{field}.{name}"),
-                };
-                collect(value, &path, words);
+                let wraps = matches!(name.as_str(), "detail" | "errors" | "error" | "message" | "non_field_errors");
+                if wraps {
+                    collect(value, field, listed, words);
+                } else if is_plain(name) {
+                    let path = if field.is_empty() { name.clone() } else { format!("{field}.{name}") };
+                    collect(value, &path, false, words);
+                }
             }
         }
-        Value::Array(values) => values.iter().for_each(|value| collect(value, field, words)),
+        Value::Array(values) => values.iter().for_each(|value| collect(value, field, true, words)),
         Value::String(text) if field.is_empty() => words.push(text.clone()),
-        Value::String(text) => words.push(format!("{field}: {text}")),
+        Value::String(text) if text.chars().nth(LONGEST).is_none() && (listed || !is_of_the_request(field)) => {
+            words.push(format!("{field}: {text}"));
+        }
         _ => {}
     }
+}
+
+/// Whether `name` looks like the name of a field.
+fn is_plain(name: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+fn is_of_the_request(field: &str) -> bool {
+    field.split('.').any(|name| matches!(name, "content" | "source_context"))
 }
 
 fn title(html: &str) -> Option<&str> {
@@ -80,59 +99,59 @@ fn one_line(text: &str) -> String {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The `id` of a 2xx answer of version 2, whatever else stands in it, and also where its end did not come.
+pub(crate) fn conversation_id(body: &[u8]) -> Option<i64> {
+    let body = trimmed(body);
+    // A number at the very end may have been cut.
+    let end = body.iter().rposition(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'))? + 1;
+    let mut id = None;
+    // An error ends the search, and what was found until then counts.
+    let _ = serde_json::Deserializer::from_slice(&body[..end]).deserialize_map(FindId(&mut id));
+    id
+}
 
-    #[test]
-    fn the_services_forms_become_one_line() {
-        for (body, words) in [
-            ("", ""),
-            (r#"{"detail":"Invalid token."}"#, "Invalid token."),
-            (
-                r#"{"errors":{"gender":["\"invalid\" is not a valid choice."]}}"#,
-                "gender: \"invalid\" is not a valid choice.",
-            ),
-            (
-                r#"{"content":["This field is required."],"user":["A valid integer is required."]}"#,
-                "content: This field is required. user: A valid integer is required.",
-            ),
-            (r#"{"non_field_errors":["No."]}"#, "No."),
-            (r#"["No."]"#, "No."),
-            (r#"{"source_context":{"name":["Too long."]}}"#, "source_context.name: Too long."),
-            ("{\"detail\":\"two\\nlines\\u0000 \"}", "two lines"),
-            ("<!DOCTYPE html><html><head>\n<TITLE lang=en>\n 502: Bad\n gateway</TITLE>…", "502: Bad gateway"),
-            ("<html>no title", ""),
-            ("upstream gone\n", "upstream gone"),
-            ("\u{1}\u{2}", ""),
-        ] {
-            assert_eq!(of_body(body.as_bytes(), &[]), words, "{body}");
+/// Takes the `id` out of an object.
+struct FindId<'a>(&'a mut Option<i64>);
+
+impl<'de> Visitor<'de> for FindId<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        while let Some(IsId(is_id)) = fields.next_key()? {
+            if is_id {
+                *self.0 = Some(fields.next_value()?);
+            } else {
+                fields.next_value::<IgnoredAny>()?;
+            }
         }
-        assert_eq!(of_body(b"\xff\xfe", &[]), "\u{fffd}\u{fffd}");
-    }
-
-    #[test]
-    fn what_is_secret_is_left_out_where_the_service_echoes_it() {
-        let body = br#"{"detail":"Token k3y is invalid","content":["\"Hi <b>you</b>\" is too short."]}"#;
-        assert_eq!(of_body(body, &["k3y", "Hi <b>you</b>"]), "content: \"…\" is too short. Token … is invalid");
-    }
-
-    #[test]
-    fn a_long_text_is_bounded() {
-        let words = of_body(format!("{{\"detail\":\"{}\"}}", "ż".repeat(100_000)).as_bytes(), &[]);
-        assert_eq!(words.chars().count(), LONGEST + 1);
-    }
-
-    #[test]
-    fn deep_nesting_is_no_trouble() {
-        assert!(!of_body("[".repeat(50_000).as_bytes(), &[]).is_empty());
-    }
-
-    #[test]
-    fn the_conversations_id_is_the_top_levels() {
-        assert_eq!(conversation_id(br#"{"id":89,"user":{"id":322842}}"#), Some(89));
-        for none in [&b""[..], b"{}", b"{\"id\":\"89\"}", b"[1]", b"{\"id\":89"] {
-            assert_eq!(conversation_id(none), None);
-        }
+        Ok(())
     }
 }
+
+/// Whether a name is `id`. Read as bytes, because a name may hold what no string can: a lone surrogate.
+struct IsId(bool);
+
+impl<'de> serde_core::Deserialize<'de> for IsId {
+    fn deserialize<D: Deserializer<'de>>(name: D) -> Result<Self, D::Error> {
+        name.deserialize_bytes(IsId(false))
+    }
+}
+
+impl Visitor<'_> for IsId {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<Self, E> {
+        Ok(IsId(name == b"id"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -105,6 +105,11 @@ impl<'a> Message<'a> {
         &self.content
     }
 
+    /// The additional fields as given, checked or not.
+    pub(crate) fn context(&self) -> Option<&str> {
+        self.source_context.as_deref()
+    }
+
     /// The id, when it can stand as one segment of a path.
     pub(crate) fn checked_id(&self) -> Result<&str, Error> {
         let id = &*self.client_user_id.0;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::detail;
+use crate::detail::{self, Secrets};
 use crate::endpoint::KEY_LENGTH;
 use crate::error::{Delivery, Outcome, Status};
-use crate::verdict::{Answer, Verdict};
+use crate::verdict::{Answer, Then, Verdict};
 
 /// What the attempts before the last one, and the call itself, add to the last verdict.
 #[derive(Clone, Copy)]
@@ -16,6 +16,7 @@ pub(crate) struct History<'a> {
     pub elapsed: Duration,
     pub api_key: &'a str,
     pub content: &'a str,
+    pub source_context: Option<&'a str>,
 }
 
 pub(crate) fn outcome(verdict: Verdict, answer: Option<Answer>, history: History<'_>) -> Outcome {
@@ -31,25 +32,21 @@ pub(crate) fn outcome(verdict: Verdict, answer: Option<Answer>, history: History
         if delivered {
             outcome.conversation_id = detail::conversation_id(&answer.body);
         } else {
-            outcome.detail = detail::of_body(&answer.body, &secrets(history));
+            let History { api_key, content, source_context, .. } = history;
+            outcome.detail = detail::of_answer(&answer, &Secrets { api_key, content, source_context });
         }
         outcome.request_id = answer.request_id;
         outcome.body = answer.body;
     }
     if !delivered {
-        outcome.text = line(&verdict.what, &outcome, history);
+        outcome.text = line(&verdict, &outcome, history);
     }
     outcome
 }
 
-/// What no text may show. Of a content this short nothing is given away, and replacing it would garble other words.
-fn secrets(history: History<'_>) -> Vec<&str> {
-    [history.api_key, history.content].into_iter().filter(|secret| secret.len() >= 8).collect()
-}
-
 /// What happened, what is known of the message, what to do.
-fn line(what: &str, outcome: &Outcome, history: History<'_>) -> String {
-    let mut line = capitalised(what);
+fn line(verdict: &Verdict, outcome: &Outcome, history: History<'_>) -> String {
+    let mut line = capitalised(&verdict.what);
     if !outcome.detail.is_empty() {
         line.push_str(": ");
         line.push_str(outcome.detail.trim_end_matches('.'));
@@ -62,33 +59,49 @@ fn line(what: &str, outcome: &Outcome, history: History<'_>) -> String {
         Delivery::NotDelivered => ". The message was not delivered. ",
         Delivery::Delivered => ". The message was delivered. ",
     });
-    line.push_str(&advice(outcome, history.api_key.len()));
+    line.push_str(&advice(verdict, outcome, history.api_key.len()));
     line
 }
 
-fn advice(outcome: &Outcome, key_length: usize) -> String {
+fn advice(verdict: &Verdict, outcome: &Outcome, key_length: usize) -> String {
     if outcome.delivery == Delivery::Unknown {
-        return "Sending it again may show it twice: look at the conversation first.".into();
+        let advice = "Sending it again may show it twice: look at the conversation first.";
+        return if outcome.status == Status::Internal {
+            format!("{advice} Please report this.")
+        } else {
+            advice.into()
+        };
     }
-    match outcome.status {
-        Status::Connect => "Check the network, base_url and proxy, then send it again.",
-        Status::Tls => "Check base_url, ca_file and this machine's clock, then send it again.",
-        Status::BadReply => "Check base_url and what stands between this machine and the service.",
-        Status::Unauthorized if key_length != KEY_LENGTH => {
+    let repeats = verdict.then != Then::Stop;
+    match (outcome.status, outcome.http_status) {
+        (Status::Connect, _) if !repeats => "Check the proxy and its credentials, then send it again.",
+        (Status::Connect, _) => "Check the network, base_url and proxy, then send it again.",
+        (Status::Tls, _) => {
+            "Check base_url, ca_file, this machine's clock, and what stands between it and the service, then send it again."
+        }
+        (Status::BadReply, _) => "Check base_url and what stands between this machine and the service.",
+        (Status::Unauthorized, _) if key_length != KEY_LENGTH => {
             return format!(
                 "Check the API key: it has {key_length} characters, a key of the service has {KEY_LENGTH}."
             );
         }
-        Status::Unauthorized => "Check the API key and what it may do.",
-        Status::NotFound => "Check client_user_id and base_url.",
-        Status::Rejected => "Correct the message before you send it again.",
-        Status::RateLimited => match outcome.retry_after {
-            Some(wait) => return format!("Send it again in {} s.", wait.as_millis().div_ceil(1000)),
-            None => "Send it again later.",
+        (Status::Unauthorized, _) => "Check the API key and what it may do.",
+        (Status::NotFound, _) => "Check client_user_id and base_url.",
+        (Status::Rejected, Some(402)) => "Check what the account of this API key may do.",
+        (Status::Rejected, Some(405 | 406 | 410 | 421 | 426)) => "Check base_url and api_version.",
+        (Status::Rejected, Some(407)) => "Check the proxy and its credentials, then send it again.",
+        (Status::Rejected, _) if !repeats => "Correct the message before you send it again.",
+        (Status::Closed, _) => "Make a new client and send it again.",
+        (Status::Internal, _) => "It is safe to send it again. Please report this.",
+        (status, _) => match outcome.retry_after {
+            Some(wait) if !wait.is_zero() => {
+                return format!("It is safe to send it again in {} s.", wait.as_millis().div_ceil(1000));
+            }
+            None if matches!(status, Status::RateLimited | Status::ServerError) => {
+                "It is safe to send it again later."
+            }
+            _ => "It is safe to send it again.",
         },
-        Status::Closed => "Make a new client and send it again.",
-        Status::Internal => "Please report this.",
-        _ => "It is safe to send it again.",
     }
     .into()
 }
@@ -105,8 +118,14 @@ mod tests {
     use std::time::SystemTime;
 
     const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-    const HISTORY: History<'_> =
-        History { attempts: 1, unknown_before: false, elapsed: Duration::from_millis(5), api_key: KEY, content: "Hi" };
+    const HISTORY: History<'_> = History {
+        attempts: 1,
+        unknown_before: false,
+        elapsed: Duration::from_millis(5),
+        api_key: KEY,
+        content: "Hi",
+        source_context: None,
+    };
 
     fn answered(status: u16, body: &str, history: History<'_>) -> Outcome {
         let answer = Answer { status, body: body.into(), request_complete: true, ..Answer::default() };
@@ -143,6 +162,103 @@ mod tests {
         assert_eq!((delivered.delivery(), delivered.may_be_duplicate()), (Delivery::Delivered, true));
         assert_eq!((delivered.message(), delivered.conversation_id()), ("", Some(7)));
         assert!(!answered(201, "", HISTORY).may_be_duplicate());
+    }
+
+    /// What the line advises, with the start of the sentence on what is known left out.
+    fn advised(verdict: Verdict, answer: Option<Answer>) -> String {
+        let line = outcome(verdict, answer, HISTORY).text;
+        let (_, advice) = line.split_once("The message was not delivered. ").expect(&line);
+        advice.to_owned()
+    }
+
+    #[test]
+    fn the_advice_fits_each_answer_that_proves_that_nothing_was_delivered() {
+        const SAFE: &str = "It is safe to send it again.";
+        const LATER: &str = "It is safe to send it again later.";
+        const CORRECT: &str = "Correct the message before you send it again.";
+        const BASE_URL: &str = "Check base_url and what stands between this machine and the service.";
+        for (status, whole, cloudflare, retry_after, advice) in [
+            (301, true, false, None, BASE_URL),
+            (302, false, false, None, BASE_URL),
+            (400, true, false, None, CORRECT),
+            (402, true, false, None, "Check what the account of this API key may do."),
+            (403, true, false, None, "Check the API key and what it may do."),
+            (404, true, false, None, "Check client_user_id and base_url."),
+            (405, true, false, None, "Check base_url and api_version."),
+            (407, true, false, None, "Check the proxy and its credentials, then send it again."),
+            (408, false, false, None, SAFE),
+            (408, false, false, Some("3"), "It is safe to send it again in 3 s."),
+            (413, true, false, None, CORRECT),
+            (422, true, false, None, CORRECT),
+            (425, true, false, None, SAFE),
+            (429, true, false, None, LATER),
+            (429, true, false, Some("0"), SAFE),
+            (429, true, false, Some("1.5"), "It is safe to send it again in 2 s."),
+            (500, false, false, None, LATER),
+            (503, false, false, Some("9"), "It is safe to send it again in 9 s."),
+            (521, true, true, None, LATER),
+            (526, true, true, None, LATER),
+        ] {
+            let answer = Answer {
+                status,
+                cloudflare,
+                request_complete: whole,
+                retry_after: retry_after.map(str::to_owned),
+                ..Answer::default()
+            };
+            let verdict = verdict::of_answer(&answer, || SystemTime::UNIX_EPOCH);
+            assert_eq!(advised(verdict, Some(answer)), advice, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_advice_fits_each_failure_that_proves_that_nothing_was_delivered() {
+        const TLS: &str = "Check base_url, ca_file, this machine's clock, and what stands between it and the service, \
+                           then send it again.";
+        let why = || "why".to_owned();
+        for (fault, advice) in [
+            (Fault::Connect(why()), "Check the network, base_url and proxy, then send it again."),
+            (Fault::ProxyRefused(why()), "Check the proxy and its credentials, then send it again."),
+            (Fault::Certificate(why()), TLS),
+            (Fault::Handshake(why()), TLS),
+            (Fault::Deadline("before"), "It is safe to send it again."),
+            (Fault::Lost(why()), "It is safe to send it again."),
+            (Fault::Garbage(why()), "Check base_url and what stands between this machine and the service."),
+            (Fault::Cancelled, "It is safe to send it again."),
+            (Fault::Closed, "Make a new client and send it again."),
+            (Fault::Internal(why()), "It is safe to send it again. Please report this."),
+        ] {
+            let verdict = verdict::of_failure(&Failure { fault, request_complete: false });
+            assert_eq!(advised(verdict, None), advice);
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_never_advised_to_be_corrected_or_sent_again_unseen() {
+        let look = "Whether the message was delivered is unknown. Sending it again may show it twice: look at the \
+                    conversation first.";
+        for status in [200, 302, 303, 408, 500, 503, 521] {
+            let line = answered(status, "<html>", HISTORY).text;
+            assert!(line.ends_with(look), "{line}");
+        }
+        let fault = Failure { fault: Fault::Internal("x".into()), request_complete: true };
+        let line = outcome(verdict::of_failure(&fault), None, HISTORY).text;
+        assert!(line.ends_with(&format!("{look} Please report this.")), "{line}");
+    }
+
+    #[test]
+    fn no_text_shows_the_content_the_source_context_or_the_key() {
+        let body = r#"{"detail":"No: Enjoy our product!"}"#;
+        for history in [
+            History { content: "Hi, <b>enjoy</b> our product!", ..HISTORY },
+            History { source_context: Some(r#"{"note":"ENJOY OUR PRODUCT"}"#), ..HISTORY },
+            History { api_key: "enjoy-our-product", ..HISTORY },
+        ] {
+            let refused = answered(400, body, history);
+            assert_eq!((refused.detail(), refused.body()), ("", body.as_bytes()));
+            assert!(refused.message().starts_with("The service answered 400 Bad Request. The message"));
+        }
+        assert_eq!(answered(400, body, HISTORY).detail(), "No: Enjoy our product!");
     }
 
     #[test]
