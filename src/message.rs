@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io::{self, Write};
 
 use serde_json::value::RawValue;
 
@@ -157,29 +158,61 @@ impl<'a> Message<'a> {
         }
         let context = self.source_context.as_deref().map(checked_context).transpose()?;
 
-        let mut body = Vec::with_capacity(self.content.len() + context.map_or(0, str::len) + 96);
-        body.extend_from_slice(b"{\"content\":");
-        serde_json::to_writer(&mut body, &*self.content).map_err(unwritable)?;
+        let mut body = Growing(Vec::new());
+        self.write(&mut body, context).map_err(|_| self.too_large(context))?;
+        Ok(body.0)
+    }
+
+    fn write(&self, body: &mut Growing, context: Option<&str>) -> io::Result<()> {
+        body.reserve(self.content.len() + context.map_or(0, str::len) + 96)?;
+        body.write_all(b"{\"content\":")?;
+        serde_json::to_writer(&mut *body, &*self.content)?;
         if let Some(user) = self.user {
-            body.extend_from_slice(b",\"user\":");
-            body.extend_from_slice(user.to_string().as_bytes());
+            write!(body, ",\"user\":{user}")?;
         }
         if let Some(Source(source)) = self.source {
-            body.extend_from_slice(b",\"source\":");
-            body.extend_from_slice(source.to_string().as_bytes());
+            write!(body, ",\"source\":{source}")?;
         }
         if let Some(context) = context {
-            body.extend_from_slice(b",\"source_context\":");
-            body.extend_from_slice(context.as_bytes());
+            body.write_all(b",\"source_context\":")?;
+            body.write_all(context.as_bytes())?;
         }
-        body.push(b'}');
-        Ok(body)
+        body.write_all(b"}")
+    }
+
+    fn too_large(&self, context: Option<&str>) -> Error {
+        let content = self.content.len();
+        let context = context.map_or_else(String::new, |json| format!(", source_context has {}", json.len()));
+        Error::invalid(format!(
+            "content has {content} bytes{context}: there is not enough memory to write that as JSON. Send less in one \
+             message, or give the process more memory"
+        ))
     }
 }
 
-/// Writing to a `Vec` does not fail; should it ever, nothing is sent.
-fn unwritable(error: serde_json::Error) -> Error {
-    Error::invalid(format!("content cannot be written as JSON ({error})"))
+/// A `Vec` for which a lack of memory is an error: one that grows by itself would abort the process.
+struct Growing(Vec<u8>);
+
+impl Growing {
+    fn reserve(&mut self, more: usize) -> io::Result<()> {
+        self.0.try_reserve(more).map_err(|_| io::ErrorKind::OutOfMemory.into())
+    }
+}
+
+impl Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.reserve(bytes.len())?;
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// `json` without the white space around it, when it is a JSON object or array.

@@ -67,3 +67,31 @@ fn errors_and_debug_forms_never_hold_the_content() {
     assert!(!format!("{message:?}").contains("s3cret"));
     assert!(!refusal(message).contains("s3cret"));
 }
+
+/// The part of the test below that runs in a process of its own.
+#[test]
+#[ignore = "needs little memory, which the test below sees to"]
+fn a_large_body_in_little_memory() {
+    // The body outgrows what was reserved for it by its escapes, at the end.
+    let content = "x".repeat(LARGE - 200) + &"\"".repeat(200);
+    let text = refusal(Message::new(1, &*content));
+    assert!(text.starts_with(&format!("content has {LARGE} bytes: there is not enough memory")), "{text}");
+}
+
+const LARGE: usize = 40 << 20;
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_lack_of_memory_for_the_body_is_an_error_that_names_the_content() {
+    // Enough for the content and a body of its length, not for a body of twice the length.
+    let limit_kib = (3 * LARGE) >> 10;
+    let child = std::process::Command::new("sh")
+        .args(["-c", &format!("ulimit -v {limit_kib} && exec \"$0\" \"$@\"")])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "message::tests::a_large_body_in_little_memory", "--ignored", "--test-threads=1"])
+        .env("MALLOC_ARENA_MAX", "1")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && told.contains("1 passed"), "{told}{}", String::from_utf8_lossy(&child.stderr));
+}
