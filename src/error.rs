@@ -20,13 +20,14 @@ pub enum Status {
     Timeout = 4,
     /// The connection was lost before an answer came.
     ConnectionLost = 5,
-    /// What came back is no HTTP, or no answer of this service.
+    /// What came back is not HTTP, or not this service's own answer to the request: a redirect, a 2xx with somebody else's
+    /// body, or a 2xx that came before the whole request had gone out.
     BadReply = 6,
     /// 401 or 403: the key was not accepted.
     Unauthorized = 7,
     /// 404: there is no such user.
     NotFound = 8,
-    /// Any other 4xx: the service refused the message.
+    /// Any other 4xx: the service refused the message. After a 408 that is not sure, see [`Outcome::delivery`].
     Rejected = 9,
     /// 429: too many requests.
     RateLimited = 10,
@@ -45,7 +46,7 @@ pub enum Status {
 pub enum Delivery {
     /// The request went out, and nothing proves what became of it.
     Unknown = 0,
-    /// It never went out whole, or was refused: sending again is safe.
+    /// It never went out whole, or was refused: sending it again is safe.
     NotDelivered = 1,
     /// The service accepted it: do not send again.
     Delivered = 2,
@@ -121,7 +122,8 @@ impl Outcome {
         self.conversation_id
     }
 
-    /// How long the service asked to wait before the next request, or how long this client would have had to.
+    /// How long the service asked to wait before the next request (told as asked, up to 100 years), or how long this client
+    /// would have had to. It says nothing about the delivery.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -141,7 +143,8 @@ impl Outcome {
         &self.request_id
     }
 
-    /// The service's own words (`detail`, `errors`, field errors, an HTML page's title); empty when it gave none.
+    /// The service's own words (`detail`, `errors`, field errors, an HTML page's title); empty when it gave none, and when they
+    /// would show a part of the content, of the `source_context` or of the API key.
     pub fn detail(&self) -> &str {
         &self.detail
     }
@@ -151,7 +154,8 @@ impl Outcome {
         &self.text
     }
 
-    /// The body of the last answer as it came, at most 64 KiB of it.
+    /// The body of the last answer as it came, at most 64 KiB of it. It is not redacted: where the service quotes the message
+    /// or the API key, they stand in it. Do not log it where they must not appear.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
