@@ -15,7 +15,7 @@ use crate::endpoint::{Endpoint, Prepared};
 use crate::error::{Delivery, Error, Outcome, Status};
 use crate::ffi::sys;
 use crate::hooks::{Hooks, Level};
-use crate::limiter::Limiter;
+use crate::limiter::{Limiter, Ticket, Turn};
 use crate::message::Message;
 use crate::options::{Options, Policy};
 use crate::report::{self, History};
@@ -187,9 +187,10 @@ impl Client {
         let (mut attempts, mut unknown_before) = (0, false);
         let mut last: Option<(Verdict, Option<Answer>)> = None;
         let (verdict, answer) = loop {
-            if let Err(held) = epoch.wait_for_slot(waiter, deadline) {
-                break held.after(last);
-            }
+            let ticket = match epoch.wait_for_turn(waiter, deadline) {
+                Ok(ticket) => ticket,
+                Err(held) => break held.after(last),
+            };
             unknown_before |= last.is_some_and(|(verdict, _)| verdict.delivery == Delivery::Unknown);
             attempts += 1;
             let (verdict, answer) = match epoch.transport.exchange(self.endpoint.request(prepared), waiter, deadline) {
@@ -198,8 +199,13 @@ impl Client {
             };
             let wait = retry::wait(&verdict, self.policy, attempts, self.max_attempts, || epoch.roll());
             let pauses_all = verdict.then == Then::RetryAfterPause;
-            if pauses_all {
-                epoch.limiter.pause(Instant::now() + wait.or(verdict.retry_after).unwrap_or_default());
+            match (ticket, wait.or(verdict.retry_after)) {
+                (ticket, Some(asked)) if pauses_all => {
+                    epoch.limiter.pause(Instant::now(), asked);
+                    drop(ticket); // after the pause: the next probe waits for its end
+                }
+                (Some(ticket), _) if answer.is_some() && !pauses_all => ticket.answered(),
+                _ => {}
             }
             let Some(wait) = wait else {
                 break (verdict, answer);
@@ -373,21 +379,20 @@ impl Own {
         self.dice.lock().unwrap_or_else(PoisonError::into_inner).roll()
     }
 
-    /// Waits until the limiter lets the next request go.
-    fn wait_for_slot(&self, waiter: &Waiter, deadline: Instant) -> Result<(), Held> {
+    /// Waits until the limiter lets the next request go. Hold the ticket until it is known what came of the request.
+    fn wait_for_turn(&self, waiter: &Waiter, deadline: Instant) -> Result<Option<Ticket<'_>>, Held> {
+        waiter.bell().check().map_err(Held::Stopped)?;
+        if self.limiter.is_idle() {
+            return Ok(None);
+        }
+        let mut ticket = self.limiter.join(Instant::now(), Some(deadline)).map_err(Held::TooLong)?;
         loop {
-            waiter.bell().check().map_err(Held::Stopped)?;
-            if self.limiter.is_idle() {
-                return Ok(());
-            }
-            let now = Instant::now();
-            let slot = self.limiter.reserve(now, deadline).map_err(Held::TooLong)?;
-            if slot.at <= now {
-                return Ok(());
-            }
-            waiter.until(slot.at).map_err(Held::Stopped)?;
-            if self.limiter.still_open(slot) {
-                return Ok(());
+            match ticket.turn(Instant::now(), Some(deadline)) {
+                Turn::Now => return Ok(Some(ticket)),
+                Turn::LookAt(moment) => {
+                    waiter.until(moment).and_then(|()| waiter.ask()).map_err(Held::Stopped)?; // too short to ask in there
+                }
+                Turn::TooLate(wait) => return Err(Held::TooLong(wait)),
             }
         }
     }
@@ -395,11 +400,10 @@ impl Own {
 
 /// Waits, or does not even begin to when that would pass the deadline.
 fn wait_within(wait: Duration, waiter: &Waiter, deadline: Instant) -> Result<(), Held> {
-    let until = Instant::now() + wait;
-    if until > deadline {
-        return Err(Held::TooLong(wait));
+    match Instant::now().checked_add(wait) {
+        Some(until) if until <= deadline => waiter.until(until).map_err(Held::Stopped),
+        _ => Err(Held::TooLong(wait)),
     }
-    waiter.until(until).map_err(Held::Stopped)
 }
 
 /// How many calls are under way, and whether anybody waits for their end.

@@ -28,7 +28,7 @@ pub(crate) fn wait(
         return None;
     }
     Some(match verdict.retry_after {
-        Some(asked) => asked + FIRST.mul_f64(dice()),
+        Some(asked) => asked.saturating_add(FIRST.mul_f64(dice())),
         None => FIRST.saturating_mul(1 << (attempts - 1).min(16)).min(LONGEST).mul_f64(dice()),
     })
 }

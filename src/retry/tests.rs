@@ -56,6 +56,12 @@ fn a_retry_after_is_waited_out_in_full() {
 }
 
 #[test]
+fn a_retry_after_without_end_overflows_nothing() {
+    let verdict = Verdict { retry_after: Some(Duration::MAX), ..verdict(Then::RetryAfterPause, None) };
+    assert_eq!(wait(&verdict, AtMostOnce, 1, 4, || 0.999), Some(Duration::MAX));
+}
+
+#[test]
 fn the_dice_are_uniform() {
     let mut dice = Dice::new(1);
     let rolls: Vec<f64> = (0..10_000).map(|_| dice.roll()).collect();

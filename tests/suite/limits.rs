@@ -86,3 +86,43 @@ fn a_client_serves_sixteen_threads_at_once() {
     assert_eq!(delivered.into_inner(), 800);
     assert!(users.iter().all(|user| user.shown() == 50));
 }
+
+#[test]
+fn a_429_without_a_retry_to_follow_leaves_the_rate_as_it_is() {
+    let sandbox = own_sandbox(|_| ());
+    sandbox.order(&json!({"fault": "status", "status": 429, "times": 5})).unwrap();
+    let mut options = options_for(&sandbox);
+    (options.max_per_second, options.max_attempts) = (Some(20), 1);
+    let client = userengage::Client::new(sandbox.api_key(), options).unwrap();
+    let user = User::new();
+    let ((), took) = timed(|| {
+        for _ in 0..5 {
+            assert_eq!(outcome(client.send_conversation(&user.message())).status(), Status::RateLimited);
+        }
+    });
+    assert!(took >= Duration::from_millis(190), "5 requests in {took:?} at 20 a second");
+    assert_eq!(sandbox.journal().requests(0).len(), 5);
+}
+
+#[test]
+fn calls_that_were_cancelled_in_line_cost_the_next_one_nothing() {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let asked = cancelled.clone();
+    let client = client_with(|options| {
+        options.max_per_second = Some(2);
+        options.interrupt = Some(Arc::new(move || asked.load(Ordering::SeqCst)));
+    });
+    let user = User::new();
+    client.send_conversation(&user.message()).unwrap();
+    thread::scope(|threads| {
+        let calls: Vec<_> = (0..12).map(|_| threads.spawn(|| client.send_conversation(&user.message()))).collect();
+        cancelled.store(true, Ordering::SeqCst);
+        for call in calls {
+            assert_eq!(outcome(call.join().unwrap()).status(), Status::Cancelled);
+        }
+    });
+    cancelled.store(false, Ordering::SeqCst);
+    let (sent, took) = timed(|| client.send_conversation(&user.message()));
+    sent.unwrap();
+    assert!(took < Duration::from_millis(1500), "12 cancelled calls, and the next one took {took:?}");
+}
