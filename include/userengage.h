@@ -119,7 +119,7 @@ typedef struct ue_options {
   uint32_t timeout_ms;
   /// The most requests a second over all threads of this client. Default: no limit.
   uint32_t max_per_second;
-  /// The most connections that a batch uses at once, and that are kept for reuse. Default: 8.
+  /// The most connections that a batch uses at once, a thread each, and that are kept for reuse; at most 256. Default: 8.
   uint32_t max_connections;
   /// Such as "http://user:password@proxy:3128"; "" for none. Default: what HTTPS_PROXY and NO_PROXY say.
   const char *proxy;
@@ -239,7 +239,8 @@ enum ue_status ue_send_conversation(struct ue_client *client,
 ///
 /// results: NULL, or room for count results, which are all set, in the messages' order, each to be freed.
 ///
-/// Returns UE_OK where all were delivered, else the status of the first message, in their order, that was not.
+/// Returns UE_OK where all were delivered, else the status of the first message, in their order, that was not. For a count
+/// that no array can have, such as (size_t)-1, UE_INVALID_ARGUMENT: then no result is set, and the log says why.
 enum ue_status ue_send_conversations(struct ue_client *client,
                                      const struct ue_message *messages,
                                      size_t count,
@@ -290,7 +291,7 @@ const char *ue_result_detail(const struct ue_result *result);
 const char *ue_result_message(const struct ue_result *result);
 
 /// The body of the last answer as it came, at most 64 KiB of it, with a NUL after it. *length, where length is not NULL,
-/// becomes its length without that.
+/// becomes its length without that. Unlike all other texts it may quote the message: keep it out of logs.
 const char *ue_result_body(const struct ue_result *result,
                            size_t *length);
 

@@ -154,7 +154,7 @@ struct Options {
   std::chrono::milliseconds timeout{0};
   /// The most requests a second over all threads. 0: no limit.
   std::uint32_t max_per_second = 0;
-  /// The most connections that a batch uses at once, and that are kept. 0: the default.
+  /// The most connections that a batch uses at once, a thread each, and that are kept; at most 256. 0: the default.
   std::uint32_t max_connections = 0;
   /// "" for none; not set: what HTTPS_PROXY and NO_PROXY say.
   Text proxy = {};

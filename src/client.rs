@@ -17,7 +17,7 @@ use crate::ffi::sys;
 use crate::hooks::{Hooks, Level};
 use crate::limiter::{Limiter, Ticket, Turn};
 use crate::message::Message;
-use crate::options::{Options, Policy};
+use crate::options::{MOST_CONNECTIONS, Options, Policy};
 use crate::report::{self, History};
 use crate::retry::{self, Dice};
 use crate::transport::{Bell, End, Proxy, Roots, Settings, Stop, Transport, Waiter};
@@ -78,7 +78,6 @@ impl Client {
     /// Everything but a delivery: see [`Status`] for the kinds. [`Outcome::delivery`] says whether it may be sent again.
     pub fn send_conversation(&self, message: &Message<'_>) -> Result<Outcome, Error> {
         let epoch = self.epoch()?;
-        let _call = epoch.calls.begin();
         self.send_in(epoch, &epoch.waiter, message)
     }
 
@@ -121,7 +120,6 @@ impl Client {
         done: &mut dyn FnMut(usize, Outcome) -> bool,
     ) -> Result<(), Error> {
         let epoch = self.epoch()?;
-        let _call = epoch.calls.begin();
         let send = |message: &Message<'_>, waiter: &Waiter| self.send_in(epoch, waiter, message);
         batch::run(&messages, self.settings.max_connections, &epoch.waiter, &send, done)
             .map_err(|error| Error::new(batch::not_started(&error)))
@@ -153,7 +151,17 @@ impl Client {
         }
     }
 
-    /// Waits until no call is under way.
+    /// Counts a call from C, which `ue_free` waits for, until what this returns is dropped. That outlives the use of the
+    /// client by the call: at its end another thread may free the client.
+    pub(crate) fn begin_call(&self) -> Result<Call<'_>, Error> {
+        Ok(self.epoch()?.calls.begin())
+    }
+
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.hooks
+    }
+
+    /// Waits until no call from C is under way.
     pub(crate) fn wait_for_calls(&self) {
         if let Ok(epoch) = self.epoch() {
             epoch.calls.wait_for_none();
@@ -269,6 +277,12 @@ fn check(options: &Options) -> Result<(), Error> {
         if value == 0 {
             return refuse(format!("{field} is 0, with which nothing can be sent: give 1 or more"));
         }
+    }
+    let connections = options.max_connections;
+    if connections > MOST_CONNECTIONS {
+        return refuse(format!(
+            "max_connections is {connections}: give at most {MOST_CONNECTIONS}, a batch has a thread for each"
+        ));
     }
     Ok(())
 }
@@ -406,9 +420,9 @@ fn wait_within(wait: Duration, waiter: &Waiter, deadline: Instant) -> Result<(),
     }
 }
 
-/// How many calls are under way, and whether anybody waits for their end.
+/// How many calls from C are under way, and whether anybody waits for their end.
 #[derive(Debug, Default)]
-struct Calls {
+pub(crate) struct Calls {
     state: Mutex<CallsState>,
     none: Condvar,
 }
@@ -419,7 +433,7 @@ struct CallsState {
     awaited: bool,
 }
 
-struct Call<'a>(&'a Calls);
+pub(crate) struct Call<'a>(&'a Calls);
 
 impl Calls {
     fn state(&self) -> MutexGuard<'_, CallsState> {

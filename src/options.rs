@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::hooks::{Interrupt, Level, Log};
 
+/// The most that `max_connections` may be.
+pub(crate) const MOST_CONNECTIONS: u32 = 256;
+
 /// The form of the API that is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ApiVersion {
@@ -45,7 +48,8 @@ pub struct Options {
     pub timeout: Duration,
     /// The most requests a second over all threads of the client. Defaults to no limit.
     pub max_per_second: Option<u32>,
-    /// The most connections that a batch uses at once, and that are kept for reuse. Defaults to 8.
+    /// The most connections that a batch uses at once, a thread each, and that are kept for reuse; at most 256.
+    /// Defaults to 8.
     pub max_connections: u32,
     /// The proxy, such as `http://user:password@proxy:3128`; `""` for none. Defaults to what the environment variables
     /// `HTTPS_PROXY` and `NO_PROXY` (or `https_proxy`, `no_proxy`) say.

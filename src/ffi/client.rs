@@ -6,7 +6,7 @@ use std::ptr;
 use super::convert;
 use super::guard::guard;
 use super::types::{ue_client, ue_message, ue_options, ue_progress_fn, ue_result, ue_status};
-use crate::{Client, Delivery, Error, Outcome, Status};
+use crate::{Client, Delivery, Error, Level, Outcome, Status};
 
 /// Makes a client. Connects to nothing yet.
 ///
@@ -44,8 +44,12 @@ pub unsafe extern "C" fn ue_send_conversation(
     message: *const ue_message,
     result: *mut *mut ue_result,
 ) -> ue_status {
-    // SAFETY: what the header asks of the caller.
-    let sent = guard(|| unsafe { convert::client(client) }?.send_conversation(&unsafe { convert::message(message) }?));
+    let sent = guard(|| {
+        // SAFETY: what the header asks of the caller.
+        let (client, message) = unsafe { (convert::client(client)?, convert::message(message)?) };
+        let _call = client.begin_call()?;
+        client.send_conversation(&message)
+    });
     let outcome = match sent {
         Some(sent) => sent.unwrap_or_else(Error::into_outcome),
         None => Outcome::panicked(),
@@ -67,7 +71,8 @@ pub unsafe extern "C" fn ue_send_conversation(
 ///
 /// results: NULL, or room for count results, which are all set, in the messages' order, each to be freed.
 ///
-/// Returns UE_OK where all were delivered, else the status of the first message, in their order, that was not.
+/// Returns UE_OK where all were delivered, else the status of the first message, in their order, that was not. For a count
+/// that no array can have, such as (size_t)-1, UE_INVALID_ARGUMENT: then no result is set, and the log says why.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_send_conversations(
     client: *mut ue_client,
@@ -78,11 +83,22 @@ pub unsafe extern "C" fn ue_send_conversations(
     results: *mut *mut ue_result,
 ) -> ue_status {
     // SAFETY: what the header asks of the caller.
+    if let Err(error) = unsafe { convert::check_count(messages, count) } {
+        guard(|| {
+            // SAFETY: what the header asks of the caller.
+            if let Ok(client) = unsafe { convert::client(client) } {
+                client.hooks().log(Level::Error, || error.to_string()); // there is no array for results
+            }
+        });
+        return error.status().into();
+    }
+    // SAFETY: what the header asks of the caller.
     let results = unsafe { convert::Results::new(results, count) };
     let mut first_failure = (count, Status::Ok);
     let sent = guard(|| {
         // SAFETY: what the header asks of the caller.
         let (client, messages) = unsafe { (convert::client(client)?, convert::batch(messages, count)?) };
+        let _call = client.begin_call()?;
         let mut stop = convert::progress(progress, progress_user_data, count);
         client.send_each(&messages, &mut |index, outcome| {
             if outcome.status() != Status::Ok && index < first_failure.0 {
@@ -118,9 +134,14 @@ pub unsafe extern "C" fn ue_client_close(client: *mut ue_client) {
 pub unsafe extern "C" fn ue_free(client: *mut ue_client) {
     guard(|| {
         // SAFETY: what the header asks of the caller.
-        if let Some(client) = unsafe { convert::take_client(client) } {
-            client.client.close();
-            client.client.wait_for_calls();
+        if let Ok(shared) = unsafe { convert::client(client) } {
+            shared.close();
+            shared.wait_for_calls();
+            // SAFETY: what the header asks of the caller; no other thread is inside.
+            unsafe { convert::free_client(client) };
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

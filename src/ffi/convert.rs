@@ -156,6 +156,24 @@ pub(super) unsafe fn message<'a>(message: *const ue_message) -> Result<Message<'
     Ok(message)
 }
 
+/// Refuses a count that no array can have. To be asked before any place of the caller's arrays is written.
+///
+/// # Safety
+/// `first` is NULL or, where an array can have `count` messages, a message that is as the header says.
+pub(super) unsafe fn check_count(first: *const ue_message, count: usize) -> Result<(), Error> {
+    const SMALLEST: usize = 2 * size_of::<usize>(); // every version has more than its size
+    let fits = |size: usize| count.checked_mul(size).is_some_and(|bytes| isize::try_from(bytes).is_ok());
+    let mut possible = fits(SMALLEST);
+    if possible && count > 0 && !first.is_null() {
+        // SAFETY: the caller's promise. What no version has is refused later, in each result.
+        possible = unsafe { size_of_version(first) }.map_or(true, fits);
+    }
+    if possible {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("count is {count}, more than any array can have: pass how many messages there are")))
+}
+
 /// The messages of a batch, read from the caller's array one by one.
 #[derive(Clone, Copy)]
 pub(super) struct Batch {
@@ -328,10 +346,12 @@ pub(super) unsafe fn client<'a>(client: *const ue_client) -> Result<&'a Client, 
 }
 
 /// # Safety
-/// `client` is NULL or came from [`new_client`], and is not used again.
-pub(super) unsafe fn take_client(client: *mut ue_client) -> Option<Box<ue_client>> {
-    // SAFETY: the caller's promise.
-    (!client.is_null()).then(|| unsafe { Box::from_raw(client) })
+/// `client` is NULL or came from [`new_client`], and is used neither now, by another thread, nor again.
+pub(super) unsafe fn free_client(client: *mut ue_client) {
+    if !client.is_null() {
+        // SAFETY: the caller's promise.
+        drop(unsafe { Box::from_raw(client) });
+    }
 }
 
 /// Sets `*to`, where the caller wants it.

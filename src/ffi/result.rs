@@ -132,7 +132,7 @@ pub unsafe extern "C" fn ue_result_message(result: *const ue_result) -> *const c
 }
 
 /// The body of the last answer as it came, at most 64 KiB of it, with a NUL after it. *length, where length is not NULL,
-/// becomes its length without that.
+/// becomes its length without that. Unlike all other texts it may quote the message: keep it out of logs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_body(result: *const ue_result, length: *mut usize) -> *const c_char {
     // SAFETY: as above.

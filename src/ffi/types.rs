@@ -130,7 +130,7 @@ pub struct ue_options {
     pub timeout_ms: u32,
     /// The most requests a second over all threads of this client. Default: no limit.
     pub max_per_second: u32,
-    /// The most connections that a batch uses at once, and that are kept for reuse. Default: 8.
+    /// The most connections that a batch uses at once, a thread each, and that are kept for reuse; at most 256. Default: 8.
     pub max_connections: u32,
     /// Such as "http://user:password@proxy:3128"; "" for none. Default: what HTTPS_PROXY and NO_PROXY say.
     pub proxy: *const c_char,

@@ -151,6 +151,24 @@ static void a_size_that_no_version_has_is_refused_and_nothing_is_read_beyond(voi
   CHECK_INT(requests("1350"), 0);
 }
 
+static void a_count_that_no_array_can_have_is_refused_and_nothing_is_written(void) {
+  static const size_t counts[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 2 + 1, SIZE_MAX / 2,
+                                  SIZE_MAX / 2 / sizeof(ue_message) + 1};
+  ue_client *client = sandbox_client();
+  ue_message message = message_to("1355");
+  ue_result *const before = (ue_result *)&message;
+  for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+    ue_result *result = before;
+    CHECK_INT(ue_send_conversations(client, &message, counts[i], NULL, NULL, &result), UE_INVALID_ARGUMENT);
+    CHECK(result == before);
+    CHECK_INT(ue_send_conversations(client, &message, counts[i], NULL, NULL, NULL), UE_INVALID_ARGUMENT);
+    CHECK_INT(ue_send_conversations(NULL, &message, counts[i], NULL, NULL, &result), UE_INVALID_ARGUMENT);
+    CHECK(result == before);
+  }
+  ue_free(client);
+  CHECK_INT(requests("1355"), 0);
+}
+
 typedef struct told {
   pthread_t thread;
   size_t times, stop_at;
@@ -275,6 +293,7 @@ static const test tests[] = {
     TEST(null_and_nothing_are_taken),
     TEST(an_array_of_another_version_is_read_by_its_own_size),
     TEST(a_size_that_no_version_has_is_refused_and_nothing_is_read_beyond),
+    TEST(a_count_that_no_array_can_have_is_refused_and_nothing_is_written),
     TEST(progress_is_told_on_the_calling_thread_and_may_stop_the_batch),
     TEST(closing_from_another_thread_ends_a_batch),
     TEST(the_interrupt_callback_ends_a_batch),

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use userengage::{Client, Delivery, Message, Policy, Status};
+use userengage::{Client, Delivery, Message, Options, Policy, Status};
 
 use super::support::*;
 
@@ -116,6 +116,22 @@ fn the_rate_holds_and_a_429_pauses_the_whole_batch() {
     assert_eq!(in_the_pause, 0);
     let last = after(&requests[50]);
     assert!(last >= Duration::from_millis(1000 + 10 * 15), "the last of the rest came {last:?} after the 429");
+}
+
+#[test]
+fn more_connections_than_a_batch_should_have_threads_are_refused_by_name() {
+    let with = |connections| {
+        let mut options = Options::default();
+        options.max_connections = connections;
+        Client::new("key", options)
+    };
+    assert!(with(256).is_ok());
+    for connections in [257, 3000, u32::MAX] {
+        let error = with(connections).unwrap_err();
+        assert_eq!(error.status(), Status::InvalidArgument);
+        let expected = format!("max_connections is {connections}: give at most 256");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
 }
 
 #[test]

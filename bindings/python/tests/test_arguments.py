@@ -91,6 +91,7 @@ def test_a_value_of_a_wrong_type_is_a_type_error(client: Client, arguments: dict
         ({"max_attempts": 0}, "max_attempts is 0: give a number from 1 to 4294967295, or leave it out"),
         ({"max_attempts": 2**32}, "max_attempts is 4294967296: give a number from 1"),
         ({"max_connections": -1}, "max_connections is -1: give a number from 1"),
+        ({"max_connections": 257}, "max_connections is 257: give at most 256"),
         ({"max_per_second": 0}, "max_per_second is 0: give a number from 1"),
         ({"max_attempts": 10**5000}, "max_attempts is a number of more than 100 digits: give a number from 1"),
         ({"timeout": 0}, "timeout is 0: give more than 0 and at most 4294967 seconds, or leave it out"),
