@@ -204,7 +204,7 @@ fn parse_base_url(url: &str) -> Result<(Scheme, Authority, String), Error> {
         return refuse("has no host", example);
     }
     if port_of(&authority).is_err() {
-        return refuse("has a port that is none", "use a port from 1 to 65535, or leave it and its colon out");
+        return refuse("has an invalid port", "use a port from 1 to 65535, or leave it and its colon out");
     }
     if scheme == Scheme::HTTP && !is_loopback(authority.host()) {
         return refuse("is http", "use https; plain http would show the API key, and is for loopback hosts alone");
@@ -219,26 +219,41 @@ fn parse_base_url(url: &str) -> Result<(Scheme, Authority, String), Error> {
     Ok((scheme, authority, path.path().to_owned()))
 }
 
-/// The port that `authority` names, if it names one; an error where that is no port (which http's own parser lets pass).
+/// The port that `authority` names, if it names one. An error where what follows the host is not a port, which http's own
+/// parser lets pass (`:`, `:0`, `:+80`, `[::1]80`).
 pub(crate) fn port_of(authority: &Authority) -> Result<Option<u16>, ()> {
     let after_user = authority.as_str().rsplit('@').next().unwrap_or_default();
-    match after_user[authority.host().len()..].strip_prefix(':') {
-        None => Ok(None),
-        Some(port) => match port.parse() {
-            Ok(port) if port > 0 => Ok(Some(port)),
-            _ => Err(()),
-        },
+    let after_host = &after_user[authority.host().len()..];
+    if after_host.is_empty() {
+        return Ok(None);
+    }
+    let digits = after_host.strip_prefix(':').filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    match digits.and_then(|digits| digits.parse().ok()) {
+        Some(port) if port > 0 => Ok(Some(port)),
+        _ => Err(()),
     }
 }
 
-/// Whether `host` can only be this machine: `localhost`, 127.0.0.0/8 or ::1.
+/// Whether `host` can only be this machine: a name that [`is_localhost`], 127.0.0.0/8 or ::1, in their usual forms.
+///
+/// Other spellings (`127.1`, `0x7f.1`, `[::ffff:127.0.0.1]`, `0.0.0.0`) are not: each system reads them in its own way.
 pub(crate) fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
+    is_localhost(host)
         || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
         || host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'))
             .is_some_and(|host| host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()))
+}
+
+/// Whether `host` is `localhost` or ends in `.localhost`, with or without a last dot. Such a name means this machine, always
+/// (RFC 6761, section 6.3): it is never looked up.
+pub(crate) fn is_localhost(host: &str) -> bool {
+    const NAME: &str = "localhost";
+    let host = host.strip_suffix('.').unwrap_or(host).as_bytes();
+    host.len().checked_sub(NAME.len()).is_some_and(|before| {
+        host[before..].eq_ignore_ascii_case(NAME.as_bytes()) && (before == 0 || before > 1 && host[before - 1] == b'.')
+    })
 }
 
 #[cfg(test)]

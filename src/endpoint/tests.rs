@@ -53,6 +53,10 @@ fn plain_http_is_for_loopback_hosts_alone() {
         "http://localhost/",
         "http://LOCALHOST:1/",
         "http://[::1]:80/",
+        "http://[0:0:0:0:0:0:0:1]/",
+        "http://localhost./",
+        "http://shop.localhost/",
+        "http://a.b.LocalHost.:8025/",
     ] {
         assert!(with_base(base).is_ok(), "{base}");
     }
@@ -62,6 +66,24 @@ fn plain_http_is_for_loopback_hosts_alone() {
         "http://128.0.0.1/",
         "http://[::2]/",
         "http://127.0.0.1.nip.io/",
+        "http://mylocalhost/",
+        "http://localhost../",
+        "http://.localhost/",
+        "http://localhost.localdomain/",
+        // The system may read these as another address than they seem to be.
+        "http://127.1/",
+        "http://127.0.0.1./",
+        "http://0127.0.0.1/",
+        "http://127.0.0.01/",
+        "http://0x7f.1/",
+        "http://2130706433/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[::127.0.0.1]/",
+        "http://[127.0.0.1]/",
+        "http://[localhost]/",
+        "http://[::]/",
+        "http://0.0.0.0/",
+        "http://0/",
     ] {
         let text = with_base(base).err().expect(base).to_string();
         assert!(text.starts_with("base_url is http: use https"), "{base}: {text}");
@@ -83,6 +105,9 @@ fn a_base_url_that_cannot_be_meant_is_refused() {
         "https://a:99999/",
         "https://a b/",
         "https://a:/",
+        "https://a:+80/",
+        "https://[::1]80/",
+        "https://[::1]x:80/",
     ] {
         let text = with_base(base).err().expect(base).to_string();
         assert!(text.starts_with("base_url "), "{base}: {text}");

@@ -5,12 +5,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::panic;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::wait::Waiter;
+use crate::endpoint::is_localhost;
 use crate::ffi::sys::{self, Interest, Pair};
 use crate::verdict::Fault;
 
@@ -20,9 +22,13 @@ const KEEP: Duration = Duration::from_secs(60);
 /// The most addresses of a host that are tried.
 const MOST_ADDRESSES: usize = 16;
 
+/// What `localhost` and its subdomains mean.
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
 #[derive(Debug)]
 pub(crate) struct Dns {
     look_up: LookUpFn,
+    /// A client asks for one host alone, its proxy's or its base URL's, so nothing but `KEEP` bounds it.
     hosts: Mutex<HashMap<String, Entry>>,
 }
 
@@ -43,7 +49,27 @@ enum Entry {
 #[derive(Debug)]
 struct LookUp {
     done: Pair,
-    answer: Mutex<Option<io::Result<Arc<[IpAddr]>>>>,
+    answer: Mutex<Option<Answer>>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    found: io::Result<Arc<[IpAddr]>>,
+    at: Instant,
+}
+
+impl LookUp {
+    fn answer(&self) -> MutexGuard<'_, Option<Answer>> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a call may wait for it that comes only now. Its answer may have come long ago, and nobody fetched it.
+    fn serves_newcomers(&self) -> bool {
+        match &*self.answer() {
+            None => true,
+            Some(answer) => answer.found.is_ok() && answer.at.elapsed() < KEEP,
+        }
+    }
 }
 
 impl Default for Dns {
@@ -63,11 +89,14 @@ impl Dns {
         if let Ok(address) = bare.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
+        if is_localhost(host) {
+            return Ok(with_port(&LOOPBACK, port));
+        }
         let look_up = {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
             match hosts.get(host) {
                 Some(Entry::Known { addresses, at }) if at.elapsed() < KEEP => return Ok(with_port(addresses, port)),
-                Some(Entry::UnderWay(look_up)) => look_up.clone(),
+                Some(Entry::UnderWay(look_up)) if look_up.serves_newcomers() => look_up.clone(),
                 _ => {
                     let look_up = start(host, self.look_up)
                         .map_err(|error| Fault::Connect(format!("no look-up of {host} could be started: {error}")))?;
@@ -81,12 +110,12 @@ impl Dns {
             .map_err(|stop| stop.into_fault("while the host's address was looked up"))?;
 
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = look_up.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = look_up.answer();
         let is_current = matches!(hosts.get(host), Some(Entry::UnderWay(current)) if Arc::ptr_eq(current, &look_up));
         match &*answer {
-            Some(Ok(addresses)) => {
+            Some(Answer { found: Ok(addresses), at }) => {
                 if is_current {
-                    hosts.insert(host.to_owned(), Entry::Known { addresses: addresses.clone(), at: Instant::now() });
+                    hosts.insert(host.to_owned(), Entry::Known { addresses: addresses.clone(), at: *at });
                 }
                 Ok(with_port(addresses, port))
             }
@@ -95,8 +124,8 @@ impl Dns {
                     hosts.remove(host);
                 }
                 let why = match failed {
-                    Some(Err(error)) => error.to_string(),
-                    _ => "the look-up ended without an answer".into(),
+                    Some(Answer { found: Err(error), .. }) => error.to_string(),
+                    _ => ENDED.into(),
                 };
                 Err(Fault::Connect(format!("no address was found for {host}: {why}")))
             }
@@ -112,16 +141,21 @@ impl Dns {
     }
 }
 
+/// What is said of a look-up that panicked.
+const ENDED: &str = "the look-up ended without an answer";
+
 fn start(host: &str, look_up: LookUpFn) -> io::Result<Arc<LookUp>> {
     let (done, ended) = sys::pair()?;
     let under_way = Arc::new(LookUp { done, answer: Mutex::new(None) });
     let (host, slot) = (host.to_owned(), under_way.clone());
     let body = move || {
-        let found = match look_up(&host) {
-            Ok(addresses) if addresses.is_empty() => Err(io::Error::new(io::ErrorKind::NotFound, "it has none")),
-            found => found.map(in_turns),
+        // A panic is an answer, too: else the next call would wait for a look-up that is over.
+        let found = match panic::catch_unwind(|| look_up(&host)) {
+            Ok(Ok(addresses)) if addresses.is_empty() => Err(io::Error::new(io::ErrorKind::NotFound, "it has none")),
+            Ok(found) => found.map(in_turns),
+            Err(_) => Err(io::Error::other(ENDED)),
         };
-        *slot.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        *slot.answer() = Some(Answer { found, at: Instant::now() });
         drop(ended);
     };
     sys::with_signals_blocked(|| thread::Builder::new().name("userengage-dns".into()).spawn(body))?;
