@@ -103,7 +103,8 @@ typedef int32_t (*ue_interrupt_fn)(void *user_data);
 typedef struct ue_options {
   /// sizeof(ue_options)
   size_t struct_size;
-  /// Where the API is, with or without its trailing slash: https, or http on a loopback host.
+  /// Where the API is, with or without its trailing slash: https, or http on a loopback host (127.0.0.0/8, [::1],
+  /// localhost and its subdomains).
   /// Default: "https://app.userengage.com/api/public/".
   const char *base_url;
   /// 0: as the specification. 2: `Accept: */*; version=2`, whose answer carries the conversation's id. Default: 0.
@@ -121,7 +122,8 @@ typedef struct ue_options {
   uint32_t max_per_second;
   /// The most connections that a batch uses at once, a thread each, and that are kept for reuse; at most 256. Default: 8.
   uint32_t max_connections;
-  /// Such as "http://user:password@proxy:3128"; "" for none. Default: what HTTPS_PROXY and NO_PROXY say.
+  /// Such as "http://user:password@proxy:3128", special characters percent-encoded; "" for none. With an http base_url
+  /// on a loopback host, too. Default, for https: what HTTPS_PROXY (else ALL_PROXY) and NO_PROXY say.
   const char *proxy;
   /// A PEM file with the only certificate authorities to trust. Default: Mozilla's, which are built in.
   const char *ca_file;

@@ -156,7 +156,8 @@ struct Options {
   std::uint32_t max_per_second = 0;
   /// The most connections that a batch uses at once, a thread each, and that are kept; at most 256. 0: the default.
   std::uint32_t max_connections = 0;
-  /// "" for none; not set: what HTTPS_PROXY and NO_PROXY say.
+  /// Special characters of user and password are percent-encoded. "" for none; not set: what HTTPS_PROXY (else ALL_PROXY)
+  /// and NO_PROXY say.
   Text proxy = {};
   /// A PEM file with the only certificate authorities to trust.
   Text ca_file = {};

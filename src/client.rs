@@ -47,9 +47,9 @@ impl Client {
         sys::count_forks();
         check(&options)?;
         let endpoint = Endpoint::new(api_key, &options)?;
-        let proxy = Proxy::choose(options.proxy.as_deref(), endpoint.host(), endpoint.is_https(), |name| {
-            std::env::var(name).ok()
-        })?;
+        let target = (endpoint.host(), endpoint.port());
+        let variable = |name: &str| std::env::var_os(name);
+        let proxy = Proxy::choose(options.proxy.as_deref(), target, endpoint.is_https(), variable)?;
         let settings = Settings {
             fields: endpoint.fields().clone(),
             proxy,

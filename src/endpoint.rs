@@ -89,6 +89,11 @@ impl Endpoint {
         self.authority.host()
     }
 
+    pub fn port(&self) -> u16 {
+        // `new` refused what is not a port.
+        port_of(&self.authority).ok().flatten().unwrap_or(if self.is_https() { 443 } else { 80 })
+    }
+
     pub fn prepare(&self, message: &Message<'_>) -> Result<Prepared, Error> {
         let id = message.checked_id()?;
         let body = message.body()?;

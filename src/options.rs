@@ -33,7 +33,8 @@ pub enum Policy {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Where the API is, with or without its trailing slash. `https`, or `http` on a loopback host.
+    /// Where the API is, with or without its trailing slash. `https`, or `http` on a loopback host: 127.0.0.0/8, `[::1]`,
+    /// `localhost` and its subdomains, which always mean this machine.
     /// Defaults to `https://app.userengage.com/api/public/`.
     pub base_url: String,
     /// The form of the API. Defaults to the specification's.
@@ -51,8 +52,11 @@ pub struct Options {
     /// The most connections that a batch uses at once, a thread each, and that are kept for reuse; at most 256.
     /// Defaults to 8.
     pub max_connections: u32,
-    /// The proxy, such as `http://user:password@proxy:3128`; `""` for none. Defaults to what the environment variables
-    /// `HTTPS_PROXY` and `NO_PROXY` (or `https_proxy`, `no_proxy`) say.
+    /// The proxy, such as `http://user:password@proxy:3128`; `""` for none. Special characters in user and password are
+    /// percent-encoded; without a port it is 80. With an `http` base URL it has to be on a loopback host, too.
+    ///
+    /// Defaults, for `https`, to what the environment variables `HTTPS_PROXY` (else `ALL_PROXY`) and `NO_PROXY` say, the
+    /// names in lower case first. A proxy that cannot be used is an error; the message never goes around it.
     pub proxy: Option<String>,
     /// A PEM file with the only certificate authorities to trust. Defaults to Mozilla's, which are built in.
     pub ca_file: Option<PathBuf>,

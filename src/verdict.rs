@@ -3,6 +3,7 @@
 //! Two facts decide: the answer, and whether the last byte of the request was handed to the kernel. A request that never
 //! went out whole cannot have been processed.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use serde_json::error::Category;
@@ -89,14 +90,14 @@ pub(crate) struct Failure {
 pub(crate) enum Fault {
     /// No address for the host, no connection, or the proxy refused for now.
     Connect(String),
-    /// The proxy refused, and will again: its credentials are wrong.
+    /// The proxy refused, and will again: its credentials are wrong, say, or the service is not on its list.
     ProxyRefused(String),
     /// The certificate does not prove that this is the service.
     Certificate(String),
     /// The handshake was cut off or made no sense.
     Handshake(String),
     /// The deadline of the call passed; what it waited for.
-    Deadline(&'static str),
+    Deadline(Cow<'static, str>),
     /// The connection ended under the request.
     Lost(String),
     /// What came is no HTTP answer, or too large for one.

@@ -91,6 +91,30 @@ fn plain_http_is_for_loopback_hosts_alone() {
 }
 
 #[test]
+fn the_port_is_the_base_urls_or_that_of_its_scheme() {
+    for (base, port) in [
+        ("https://a/", Ok(443)),
+        ("http://localhost/", Ok(80)),
+        ("https://a:8443/", Ok(8443)),
+        ("https://[::1]:65535/", Ok(65535)),
+        ("https://[::1]/", Ok(443)),
+        ("https://a:0/", Err(())),
+        ("https://a:65536/", Err(())),
+        ("https://a:/", Err(())),
+        ("https://a:+443/", Err(())),
+        ("https://[::1]443/", Err(())),
+    ] {
+        match (with_base(base), port) {
+            (Ok(endpoint), Ok(port)) => assert_eq!(endpoint.port(), port, "{base}"),
+            (Err(error), Err(())) => {
+                assert!(error.to_string().starts_with("base_url has an invalid port: use a port"), "{base}: {error}");
+            }
+            (found, _) => panic!("{base}: {:?}", found.map(|endpoint| endpoint.port())),
+        }
+    }
+}
+
+#[test]
 fn a_base_url_that_cannot_be_meant_is_refused() {
     for base in [
         "",

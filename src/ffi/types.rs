@@ -114,7 +114,8 @@ pub type ue_progress_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, do
 pub struct ue_options {
     /// sizeof(ue_options)
     pub struct_size: usize,
-    /// Where the API is, with or without its trailing slash: https, or http on a loopback host.
+    /// Where the API is, with or without its trailing slash: https, or http on a loopback host (127.0.0.0/8, [::1],
+    /// localhost and its subdomains).
     /// Default: "https://app.userengage.com/api/public/".
     pub base_url: *const c_char,
     /// 0: as the specification. 2: `Accept: */*; version=2`, whose answer carries the conversation's id. Default: 0.
@@ -132,7 +133,8 @@ pub struct ue_options {
     pub max_per_second: u32,
     /// The most connections that a batch uses at once, a thread each, and that are kept for reuse; at most 256. Default: 8.
     pub max_connections: u32,
-    /// Such as "http://user:password@proxy:3128"; "" for none. Default: what HTTPS_PROXY and NO_PROXY say.
+    /// Such as "http://user:password@proxy:3128", special characters percent-encoded; "" for none. With an http base_url
+    /// on a loopback host, too. Default, for https: what HTTPS_PROXY (else ALL_PROXY) and NO_PROXY say.
     pub proxy: *const c_char,
     /// A PEM file with the only certificate authorities to trust. Default: Mozilla's, which are built in.
     pub ca_file: *const c_char,

@@ -241,11 +241,18 @@ impl Net {
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         let (first_host, first_port) = self.proxy.as_ref().map_or((host, port), |proxy| (&proxy.host, proxy.port));
 
-        let addresses = self.dns.resolve(first_host, first_port, waiter, deadline)?;
-        let socket = Socket::connect(&addresses, waiter, deadline).inspect_err(|_| self.dns.forget(first_host))?;
-        if let Some(proxy) = &self.proxy {
-            proxy.tunnel(host, port, &socket, waiter, deadline)?;
-        }
+        let addresses = self.dns.resolve(first_host, first_port, waiter, deadline);
+        let connected = addresses.and_then(|addresses| {
+            Socket::connect(&addresses, waiter, deadline).inspect_err(|_| self.dns.forget(first_host))
+        });
+        let socket = match &self.proxy {
+            None => connected?,
+            Some(proxy) => {
+                let socket = connected.map_err(|fault| proxy.name_in(fault))?;
+                proxy.tunnel(host, port, &socket, waiter, deadline)?;
+                socket
+            }
+        };
         let session = if is_https { Some(self.tls.connect(host, &socket, waiter, deadline)?) } else { None };
         Ok((socket, session))
     }

@@ -1,5 +1,9 @@
 //! Proxies: which one, and the tunnel through it (CONNECT).
 
+mod no_proxy;
+mod reply;
+
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::time::Instant;
@@ -7,88 +11,146 @@ use std::time::Instant;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
-use ureq::http::Uri;
+use ureq::http::StatusCode;
+use ureq::http::uri::Authority;
 use zeroize::Zeroizing;
 
+use self::reply::Reply;
 use super::socket::Socket;
-use super::wait::Waiter;
-use crate::endpoint::port_of;
+use super::wait::{Stop, Waiter};
+use crate::endpoint::{is_loopback, port_of};
 use crate::error::Error;
 use crate::ffi::sys::Interest;
 use crate::verdict::Fault;
 
-/// The largest head of a proxy's answer.
+/// The most bytes of a proxy's answer, everything before it (1xx) included.
 const LARGEST_HEAD: usize = 16 * 1024;
 
-/// An HTTP proxy. Its `Debug` form leaves the credentials out.
+/// The variables that name the proxy of an https address, the first that is set and not empty, as libcurl does.
+const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+
+/// An HTTP proxy. Its `Debug` and `Display` forms leave the credentials out.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     pub host: String,
     pub port: u16,
     authorization: Option<Zeroizing<String>>,
+    source: Source,
+}
+
+/// Where a proxy's URL was taken from.
+#[derive(Clone, Copy)]
+enum Source {
+    Option,
+    Variable(&'static str),
 }
 
 impl Proxy {
-    /// The proxy for `target` (a host of an `https` address, or not): the option's; else, for https, the environment's.
+    /// The proxy for `target` (host and port of an `https` address, or not): the option's; else, for https, the environment's.
     ///
     /// `variable` reads the environment. `HTTP_PROXY` is not read: under CGI a request's `Proxy:` header sets it.
     pub fn choose(
         option: Option<&str>,
-        target: &str,
+        target: (&str, u16),
         is_https: bool,
-        variable: impl Fn(&str) -> Option<String>,
+        variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Option<Self>, Error> {
         match option {
             Some("") => Ok(None),
-            Some(url) => Proxy::parse(url, "proxy").map(Some),
-            None if !is_https => Ok(None),
-            None => {
-                let variable = |names: [&'static str; 2]| {
-                    let mut set = names.into_iter().filter_map(|name| Some((name, variable(name)?)));
-                    set.find(|(_, value)| !value.is_empty())
-                };
-                let no_proxy = variable(["no_proxy", "NO_PROXY"]).map(|(_, list)| list).unwrap_or_default();
-                match variable(["https_proxy", "HTTPS_PROXY"]) {
-                    Some((name, url)) if !is_excepted(&no_proxy, target) => {
-                        Proxy::parse(&url, &format!("the environment variable {name}")).map(Some)
-                    }
-                    _ => Ok(None),
+            Some(url) => {
+                let proxy = Proxy::parse(url, Source::Option)?;
+                if !is_https && !is_loopback(&proxy.host) {
+                    return Err(Error::invalid(format!(
+                        "proxy is {proxy:?} and base_url is http, which would show the API key on the way to it: use an \
+                         https base_url, a proxy on a loopback host, or \"\" for none"
+                    )));
                 }
+                Ok(Some(proxy))
             }
+            None if !is_https => Ok(None),
+            None => Proxy::of_environment(target, variable),
         }
     }
 
-    fn parse(url: &str, field: &str) -> Result<Self, Error> {
-        let refuse = |fault: &str| {
-            Err(Error::invalid(format!(
-                "{field} {fault}: give an address such as http://user:password@proxy.example:3128"
-            )))
+    fn of_environment(
+        (host, port): (&str, u16),
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Option<Self>, Error> {
+        // Lower case comes first, and an empty variable counts as not set: both as in libcurl.
+        let first_of = |names: &[&'static str]| -> Result<Option<(&'static str, String)>, Error> {
+            let mut set = names.iter().filter_map(|name| Some((*name, variable(name)?)));
+            let Some((name, value)) = set.find(|(_, value)| !value.is_empty()) else {
+                return Ok(None);
+            };
+            let refuse = |_| Source::Variable(name).refuse("is not UTF-8", "correct it");
+            value.into_string().map(|value| Some((name, value))).map_err(refuse)
         };
-        let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let Ok(uri) = with_scheme.parse::<Uri>() else {
-            return refuse("is no URL"); // the parser's own words could quote a password
-        };
-        let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
-            return refuse("has no host");
-        };
-        if uri.scheme_str() != Some("http") {
-            return refuse("has a scheme other than http, which is not supported");
+        let no_proxy = first_of(&["no_proxy", "NO_PROXY"])?;
+        if no_proxy.is_some_and(|(_, list)| no_proxy::is_excepted(&list, host, port)) {
+            return Ok(None);
         }
-        if uri.path() != "/" || uri.query().is_some() {
-            return refuse("has a path");
+        first_of(&VARIABLES)?.map(|(name, url)| Proxy::parse(&url, Source::Variable(name))).transpose()
+    }
+
+    /// Reads a URL such as `http://user:password@proxy.example:3128`; the scheme may be left out.
+    ///
+    /// A password that is not percent-encoded would move the end of the host. So everything is checked before a part is
+    /// taken for the host, and no text quotes what may be a password.
+    fn parse(url: &str, source: Source) -> Result<Self, Error> {
+        let refuse =
+            |fault: &str| Err(source.refuse(fault, "give an address such as http://user:password@proxy.example:3128"));
+        let (scheme, rest) = split_scheme(url);
+        if !scheme.eq_ignore_ascii_case("http") {
+            let known = ["https", "socks", "socks4", "socks4a", "socks5", "socks5h"];
+            let name = known.iter().find(|name| scheme.eq_ignore_ascii_case(name));
+            let name = name.map_or_else(String::new, |name| format!(" ({name})"));
+            return refuse(&format!("has a scheme other than http{name}, which is not supported"));
         }
-        let Ok(port) = port_of(authority) else {
-            return refuse("has a port that is none");
-        };
-        let authorization = authority.as_str().rsplit_once('@').map(|(credentials, _)| {
-            let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
-            let mut plain = Zeroizing::new(Vec::new());
-            plain.extend(percent_decode_str(user));
-            plain.push(b':');
-            plain.extend(percent_decode_str(password));
-            Zeroizing::new(BASE64_STANDARD.encode(&*plain))
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (credentials, host_and_port) = rest.rsplit_once('@').map_or((None, rest), |(credentials, host)| {
+            (Some(credentials).filter(|credentials| !credentials.is_empty()), host)
         });
-        Ok(Proxy { host: authority.host().to_owned(), port: port.unwrap_or(80), authorization })
+        if credentials.is_some_and(|credentials| !is_userinfo(credentials)) {
+            return Err(source.refuse(
+                "has a character in its user or password that cannot stand there",
+                "percent-encode it (@ is %40, # is %23, / is %2F, % is %25)",
+            ));
+        }
+        if host_and_port.contains(['/', '?', '#', '\\']) {
+            return Err(source.refuse(
+                "has a path, a query or a fragment",
+                "remove it; what belongs to a user or password, percent-encode (# is %23, / is %2F, ? is %3F)",
+            ));
+        }
+        if !host_and_port.starts_with('[') && host_and_port.matches(':').count() > 1 {
+            return refuse("has more than one colon after its host (an IPv6 address needs brackets)");
+        }
+        if host_and_port.is_empty() || host_and_port.starts_with(':') {
+            return refuse("has no host");
+        }
+        let Ok(authority) = host_and_port.parse::<Authority>() else {
+            return refuse("is not a valid URL");
+        };
+        let Ok(port) = port_of(&authority) else {
+            return refuse("has an invalid port");
+        };
+        let authorization = match credentials.map(basic_credentials) {
+            None => None,
+            Some(Some(credentials)) => Some(credentials),
+            Some(None) => {
+                return Err(source.refuse("has a user with a colon (%3A)", "proxies know no such user: correct it"));
+            }
+        };
+        Ok(Proxy { host: authority.host().to_owned(), port: port.unwrap_or(80), authorization, source })
+    }
+
+    /// The fault of looking up or connecting to this proxy, as one that names it.
+    pub fn name_in(&self, fault: Fault) -> Fault {
+        match fault {
+            Fault::Connect(why) => Fault::Connect(format!("{self} cannot be reached: {why}")),
+            Fault::Deadline(what) => Fault::Deadline(format!("{what}, on the way to {self}").into()),
+            other => other,
+        }
     }
 
     /// Opens a tunnel to `host:port` over `socket`, which is connected to the proxy.
@@ -100,67 +162,137 @@ impl Proxy {
         waiter: &Waiter,
         deadline: Instant,
     ) -> Result<(), Fault> {
-        let mut request = Zeroizing::new(format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n"));
-        if let Some(authorization) = &self.authorization {
-            request.push_str("Proxy-Authorization: Basic ");
-            request.push_str(authorization);
-            request.push_str("\r\n");
-        }
-        request.push_str("\r\n");
-
-        let broken = |error: io::Error| Fault::Connect(format!("the connection to the proxy {self:?} broke: {error}"));
-        let wait = |interest| {
-            waiter.until_ready(&[interest], deadline).map_err(|stop| stop.into_fault("while the proxy was asked"))
+        let target = format!("{host}:{port}");
+        let wait = |interest| match waiter.until_ready(&[interest], deadline) {
+            Ok(_) => Ok(()),
+            Err(Stop::Deadline) => Err(self.too_late()),
+            Err(stop) => Err(stop.into_fault("")),
         };
+        let request = self.request(&target);
         let mut unsent = request.as_bytes();
         while !unsent.is_empty() {
             match socket.write(unsent) {
                 Ok(count) => unsent = &unsent[count..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => drop(wait(Interest::write(socket))?),
-                Err(error) => return Err(broken(error)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(Interest::write(socket))?,
+                Err(error) => return Err(Fault::Connect(format!("the connection to {self} broke: {error}"))),
             }
         }
-        let mut head = Vec::new();
-        // In TLS and HTTP the client speaks first, so bytes after the head are a fault of the proxy.
-        while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-            let mut buffer = [0; 1024];
-            match socket.read(&mut buffer) {
-                Ok(0) => return Err(Fault::Connect(format!("the proxy {self:?} closed the connection"))),
-                Ok(count) => head.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => drop(wait(Interest::read(socket))?),
-                Err(error) => return Err(broken(error)),
-            }
-            if head.len() > LARGEST_HEAD {
-                return Err(Fault::Connect(format!("the proxy {self:?} answered more than {LARGEST_HEAD} bytes")));
+        let mut answer = Vec::new();
+        let mut buffer = [0; 1024];
+        loop {
+            wait(Interest::read(socket))?;
+            // Why no more comes, if so: an answer that was cut off may still say enough.
+            let end = match socket.read(&mut buffer) {
+                Ok(0) if answer.is_empty() => Some("closed the connection without an answer".into()),
+                Ok(0) => Some("closed the connection in the middle of its answer".into()),
+                Ok(count) => {
+                    answer.extend_from_slice(&buffer[..count]);
+                    (answer.len() > LARGEST_HEAD).then(|| format!("answered more than {LARGEST_HEAD} bytes"))
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => Some(format!("broke the connection: {error}")),
+            };
+            match (reply::read(&answer, end.is_some()), end) {
+                (Some(Reply::Refused { status, schemes }), _) => return Err(self.refusal(&target, status, &schemes)),
+                (_, Some(end)) => return Err(Fault::Connect(format!("{self} {end}"))),
+                (Some(Reply::Open), _) => return Ok(()),
+                (Some(Reply::TooEarly), _) => {
+                    return Err(Fault::Connect(format!("{self} sent bytes that the service cannot have sent yet")));
+                }
+                (Some(Reply::NotHttp), _) => return Err(Fault::Connect(format!("{self} did not answer in HTTP/1.1"))),
+                // Bytes that keep coming do not put the deadline off.
+                (None, None) if Instant::now() >= deadline => return Err(self.too_late()),
+                (None, None) => {}
             }
         }
-        match status_of(&head) {
-            Some(200..=299) if head.ends_with(b"\r\n\r\n") => Ok(()),
-            Some(200..=299) => Err(Fault::Connect(format!("the proxy {self:?} spoke before it was spoken to"))),
-            Some(407) => Err(Fault::Connect(format!(
-                "the proxy {self:?} refused: 407 Proxy Authentication Required; check the user and password in its URL"
-            ))),
-            Some(status) => Err(Fault::Connect(format!("the proxy {self:?} refused: {status}"))),
-            None => Err(Fault::Connect(format!("the proxy {self:?} answered no HTTP"))),
+    }
+
+    fn request(&self, target: &str) -> Zeroizing<String> {
+        let authorization = self.authorization.as_ref().map_or("", |authorization| authorization.as_str());
+        let (name, end) = if authorization.is_empty() { ("", "") } else { ("Proxy-Authorization: Basic ", "\r\n") };
+        let parts = ["CONNECT ", target, " HTTP/1.1\r\nHost: ", target, "\r\n", name, authorization, end, "\r\n"];
+        // Large enough from the start: to grow would leave a copy of the credentials behind.
+        let mut request = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
+        parts.iter().for_each(|part| request.push_str(part));
+        request
+    }
+
+    fn too_late(&self) -> Fault {
+        Fault::Deadline(format!("before {self} answered").into())
+    }
+
+    /// What an answer other than 2xx means. Most of them will be the same the next time.
+    fn refusal(&self, target: &str, status: u16, schemes: &[&str]) -> Fault {
+        let name = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        let named = name.map_or_else(|| status.to_string(), |name| format!("{status} {name}"));
+        match status {
+            407 => {
+                let asks = if self.authorization.is_some() {
+                    "refused the user and password that its URL has"
+                } else {
+                    "asks for a user and password, and its URL has none"
+                };
+                let remedy = if !schemes.is_empty() && !schemes.contains(&"Basic") {
+                    format!(
+                        "it accepts {}, which is not supported: let it accept Basic, or ask for nothing",
+                        schemes.join(" or ")
+                    )
+                } else if self.authorization.is_some() {
+                    "correct them, with special characters percent-encoded".into()
+                } else {
+                    "give an address such as http://user:password@proxy.example:3128".into()
+                };
+                Fault::ProxyRefused(format!("{self} {asks} ({named}): {remedy}"))
+            }
+            408 | 425 | 429 | 500 | 502..=504 => {
+                Fault::Connect(format!("{self} made no connection to {target}: {named}"))
+            }
+            _ => Fault::ProxyRefused(format!(
+                "{self} refused a connection to {target}: {named}; let it allow CONNECT to that address"
+            )),
         }
     }
 }
 
-fn status_of(head: &[u8]) -> Option<u16> {
-    let rest = head.strip_prefix(b"HTTP/1.")?;
-    std::str::from_utf8(rest.get(2..5)?).ok()?.parse().ok()
+impl Source {
+    fn refuse(self, fault: &str, remedy: &str) -> Error {
+        Error::invalid(match self {
+            Source::Option => format!("proxy {fault}: {remedy}, or \"\" for none"),
+            Source::Variable(name) => format!(
+                "the environment variable {name} {fault}: {remedy}; or do without: with the option proxy \"\", or with \
+                 the service's host in NO_PROXY"
+            ),
+        })
+    }
 }
 
-/// Whether `no_proxy` (names with commas between, a domain means its subdomains too, `*` all) excepts `host`.
-fn is_excepted(no_proxy: &str, host: &str) -> bool {
-    let bare = |name: &str| name.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-    let host = bare(host);
-    no_proxy.split(',').map(str::trim).filter(|name| !name.is_empty()).any(|name| {
-        let domain = bare(name.trim_start_matches('*').trim_start_matches('.'));
-        name == "*"
-            || host == domain
-            || host.strip_suffix(&domain).is_some_and(|rest| !domain.is_empty() && rest.ends_with('.'))
-    })
+/// The scheme, `http` where there is none, and what follows it.
+fn split_scheme(url: &str) -> (&str, &str) {
+    let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)).unwrap_or(("http", url))
+}
+
+/// Whether `text` can stand before the `@` (RFC 3986, section 3.2.1).
+fn is_userinfo(text: &str) -> bool {
+    let mut parts = text.split('%');
+    let is_plain =
+        |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:".contains(&byte));
+    let is_hex = |byte: &u8| byte.is_ascii_hexdigit();
+    parts.next().is_none_or(is_plain)
+        && parts.all(|part| is_plain(part) && part.as_bytes().iter().take(2).filter(|byte| is_hex(byte)).count() == 2)
+}
+
+/// As RFC 7617 has them. None where the user has a colon: it would end the user.
+fn basic_credentials(credentials: &str) -> Option<Zeroizing<String>> {
+    let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+    let mut plain = Zeroizing::new(Vec::with_capacity(credentials.len() + 1));
+    plain.extend(percent_decode_str(user));
+    if plain.contains(&b':') {
+        return None;
+    }
+    plain.push(b':');
+    plain.extend(percent_decode_str(password));
+    Some(Zeroizing::new(BASE64_STANDARD.encode(&*plain)))
 }
 
 impl fmt::Debug for Proxy {
@@ -169,100 +301,16 @@ impl fmt::Debug for Proxy {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn none(_: &str) -> Option<String> {
-        None
-    }
-
-    #[test]
-    fn the_environment_counts_for_https_when_no_option_is_given() {
-        let environment = |pairs: &'static [(&str, &str)]| {
-            move |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+/// As a text for a person names it.
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = match self.source {
+            Source::Option => "the option proxy",
+            Source::Variable(name) => name,
         };
-        let chosen = |option, is_https, pairs| {
-            Proxy::choose(option, "app.userengage.com", is_https, environment(pairs))
-                .map(|proxy| proxy.map(|proxy| proxy.host))
-        };
-        assert_eq!(chosen(None, true, &[("HTTPS_PROXY", "http://up:1")]).unwrap().as_deref(), Some("up"));
-        assert_eq!(
-            chosen(None, true, &[("HTTPS_PROXY", "http://up:1"), ("https_proxy", "http://low:1")]).unwrap().as_deref(),
-            Some("low")
-        );
-        assert_eq!(chosen(None, true, &[("HTTPS_PROXY", "")]).unwrap(), None);
-        assert_eq!(
-            chosen(None, true, &[("HTTPS_PROXY", "http://up:1"), ("NO_PROXY", "userengage.com")]).unwrap(),
-            None
-        );
-        assert_eq!(chosen(None, false, &[("HTTPS_PROXY", "http://up:1")]).unwrap(), None);
-        assert_eq!(chosen(None, true, &[("HTTP_PROXY", "http://cgi:1"), ("ALL_PROXY", "http://all:1")]).unwrap(), None);
-        assert_eq!(chosen(Some(""), true, &[("HTTPS_PROXY", "http://up:1")]).unwrap(), None);
-        let error = chosen(None, true, &[("HTTPS_PROXY", "socks5://u:s3cret@p")]).unwrap_err().to_string();
-        assert!(
-            error.starts_with("the environment variable HTTPS_PROXY has a scheme") && !error.contains("s3cret"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_proxy_url_is_read_with_its_credentials_which_are_never_shown() {
-        let proxy =
-            Proxy::choose(Some("http://us%40er:s3cret%3A@proxy.example:3128"), "h", true, none).unwrap().unwrap();
-        assert_eq!((proxy.host.as_str(), proxy.port), ("proxy.example", 3128));
-        assert_eq!(proxy.authorization.as_ref().unwrap().as_str(), BASE64_STANDARD.encode("us@er:s3cret:"));
-        assert_eq!(format!("{proxy:?}"), "proxy.example:3128");
-        assert_eq!(Proxy::choose(Some("proxy.example"), "h", true, none).unwrap().unwrap().port, 80);
-    }
-
-    #[test]
-    fn an_empty_option_means_none() {
-        assert!(Proxy::choose(Some(""), "h", true, none).unwrap().is_none());
-    }
-
-    #[test]
-    fn a_proxy_that_cannot_be_used_is_an_error_never_direct() {
-        for url in [
-            "socks5://u:s3cret@p",
-            "https://p",
-            "http://",
-            "http://u:s3cret@p:0",
-            "http://p:99999",
-            "http://p/path",
-            "u s3cret",
-        ] {
-            let text = Proxy::choose(Some(url), "h", true, none).unwrap_err().to_string();
-            assert!(text.starts_with("proxy ") && !text.contains("s3cret"), "{url}: {text}");
-        }
-    }
-
-    #[test]
-    fn no_proxy_excepts_hosts_domains_and_everything() {
-        for (list, excepted) in [
-            ("", false),
-            ("app.userengage.com", true),
-            (" APP.userengage.com ,x", true),
-            ("userengage.com", true),
-            (".userengage.com", true),
-            ("*.userengage.com", true),
-            ("*", true),
-            ("x, *", true),
-            ("engage.com", false),
-            ("pp.userengage.com", false),
-            (",", false),
-        ] {
-            assert_eq!(is_excepted(list, "app.userengage.com"), excepted, "{list:?}");
-        }
-        assert!(is_excepted("::1", "[::1]"));
-    }
-
-    #[test]
-    fn a_status_is_read_from_a_head() {
-        assert_eq!(status_of(b"HTTP/1.1 200 OK\r\n\r\n"), Some(200));
-        assert_eq!(status_of(b"HTTP/1.0 407\r\n\r\n"), Some(407));
-        for junk in [&b"HTTP/2 200"[..], b"", b"HTTP/1.1 xx", b"SSH-2.0"] {
-            assert_eq!(status_of(junk), None);
-        }
+        write!(f, "the proxy {self:?} (from {source})")
     }
 }
+
+#[cfg(test)]
+mod tests;

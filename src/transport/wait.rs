@@ -26,7 +26,7 @@ impl Stop {
     /// As the fault of an attempt; `what` it waited for, as in "before an answer came".
     pub fn into_fault(self, what: &'static str) -> Fault {
         match self {
-            Stop::Deadline => Fault::Deadline(what),
+            Stop::Deadline => Fault::Deadline(what.into()),
             Stop::Cancelled => Fault::Cancelled,
             Stop::Closed => Fault::Closed,
             Stop::System(error) => Fault::Internal(format!("poll failed: {error}")),

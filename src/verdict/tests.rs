@@ -268,7 +268,7 @@ fn failures_with_and_without_a_whole_request() {
         (Fault::Connect("".into()), Status::Connect, (NotDelivered, Retry), (NotDelivered, Retry)),
         (Fault::Certificate("".into()), Status::Tls, (NotDelivered, Stop), (NotDelivered, Stop)),
         (Fault::Handshake("".into()), Status::Tls, (NotDelivered, Retry), (NotDelivered, Retry)),
-        (Fault::Deadline(""), Status::Timeout, (NotDelivered, Retry), (Unknown, RetryAtLeastOnce)),
+        (Fault::Deadline("".into()), Status::Timeout, (NotDelivered, Retry), (Unknown, RetryAtLeastOnce)),
         (Fault::Lost("".into()), Status::ConnectionLost, (NotDelivered, Retry), (Unknown, RetryAtLeastOnce)),
         (Fault::Garbage("".into()), Status::BadReply, (NotDelivered, Retry), (Unknown, RetryAtLeastOnce)),
         (Fault::Cancelled, Status::Cancelled, (NotDelivered, Stop), (Unknown, Stop)),

@@ -5,12 +5,13 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use userengage::{Client, Delivery, Options, Outcome, Status};
 
 use super::support::*;
 
-/// A proxy that records the heads it gets, answers `answer`, and on a 200 connects the two ends.
+/// A proxy that records the heads it gets, answers `answer`, and connects the two ends where that is a whole 2xx.
 struct Proxy {
     url: String,
     heads: Arc<Mutex<Vec<String>>>,
@@ -44,8 +45,9 @@ fn serve(mut client: TcpStream, answer: &str, record: &Mutex<Vec<String>>) {
     let head = String::from_utf8(head).unwrap();
     let target = head.split(' ').nth(1).unwrap().to_owned();
     record.lock().unwrap().push(head);
-    client.write_all(answer.as_bytes()).unwrap();
-    if !answer.starts_with("HTTP/1.1 200") {
+    let _ = client.write_all(answer.as_bytes()); // all of it only where it is short enough
+    let is_end_of_2xx = (answer.contains(" 200") || answer.contains(" 299")) && answer.ends_with('\n');
+    if !is_end_of_2xx || !(answer.ends_with("\n\n") || answer.ends_with("\n\r\n")) {
         return;
     }
     let server = TcpStream::connect(target).unwrap();
@@ -93,28 +95,156 @@ fn a_message_goes_through_the_tunnel_with_and_without_tls() {
 }
 
 #[test]
-fn a_proxy_that_refuses_means_not_delivered_and_its_credentials_stay_secret() {
+fn every_sound_answer_of_2xx_opens_the_tunnel() {
     for answer in [
-        "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-        "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
-        "SSH-2.0-OpenSSH\r\n\r\n",
-        "",
+        "HTTP/1.0 200 OK\r\n\r\n",
+        "HTTP/1.1 200\n\n",
+        "HTTP/1.1 299 Whatever\r\nVia: 1.1 x\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\nServer: x\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: folded\r\n over\r\n\tlines\r\nno colon\r\n: no name\r\nbad name : x\r\n\r\n",
     ] {
-        let proxy = Proxy::start(answer);
-        let (outcome, user) = sent(&proxy.url, |_| ());
-        let got = (outcome.status(), outcome.delivery(), outcome.attempts());
-        assert_eq!(got, (Status::Connect, Delivery::NotDelivered, 2), "{answer}: {outcome:?}");
-        assert!(!outcome.message().contains("s3cret") && outcome.message().contains("proxy"), "{}", outcome.message());
-        assert!(user.requests().is_empty());
+        let (outcome, user) = sent(&Proxy::start(answer).url, |_| ());
+        assert_eq!((outcome.status(), user.shown()), (Status::Ok, 1), "{answer:?}: {outcome:?}");
     }
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_an_error_never_direct() {
+fn what_a_proxy_refuses_for_good_is_not_repeated_and_its_credentials_stay_secret() {
+    for (answer, words) in [
+        ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "refused the user and password that its URL has"),
+        (
+            "HTTP/1.1 407 x\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate:\r\n NTLM\r\n\r\n",
+            "it accepts Negotiate or NTLM, which is not supported",
+        ),
+        ("HTTP/1.1 407 x\r\nProxy-Authenticate: NTLM\r\nCut", "it accepts NTLM, which is not supported"),
+        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "403 Forbidden"),
+        ("HTTP/1.0 405 x\n", "405 Method Not Allowed"),
+        ("HTTP/1.1 400 Bad Request\r\n\r\n<html>", "400 Bad Request"),
+        ("HTTP/1.1 501 x\r\n\r\n", "501 Not Implemented"),
+        ("HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n", "302 Found"),
+        ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 x\r\n\r\n", "404 Not Found"),
+    ] {
+        let proxy = Proxy::start(answer);
+        assert_refused(&proxy, 1, words, answer);
+    }
+}
+
+#[test]
+fn what_a_proxy_may_answer_otherwise_the_next_time_is_repeated() {
+    for (answer, words) in [
+        ("HTTP/1.1 502 Bad Gateway\r\n\r\n", "502 Bad Gateway"),
+        ("HTTP/1.1 503 x\r\nRetry-After: 9\r\n\r\n", "503 Service Unavailable"),
+        ("HTTP/1.1 429 x\r\n\r\n", "429 Too Many Requests"),
+        ("SSH-2.0-OpenSSH\r\n", "did not answer in HTTP/1.1"),
+        ("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 201 Created\r\n\r\n{}", "cannot have sent yet"),
+        ("HTTP/1.1 200 OK\r\nVia: x\r\n", "closed the connection in the middle of its answer"),
+        ("HTTP/1.1 2", "closed the connection in the middle of its answer"),
+        ("HTTP/1.1 100 Continue\r\n\r\n", "closed the connection in the middle of its answer"),
+        ("", "closed the connection without an answer"),
+    ] {
+        assert_refused(&Proxy::start(answer), 2, words, answer);
+    }
+}
+
+#[test]
+fn a_proxys_answer_is_bounded() {
+    let endless: &str = Box::leak(format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(8 * 1024)).into());
+    let interim: &str = Box::leak("HTTP/1.1 100 Continue\r\n\r\n".repeat(8 * 1024).into());
+    for answer in [endless, interim] {
+        assert_refused(&Proxy::start(answer), 2, "answered more than 16384 bytes", &answer[..40]);
+    }
+}
+
+fn assert_refused(proxy: &Proxy, attempts: u32, words: &str, answer: &str) {
+    let (outcome, user) = sent(&proxy.url, |_| ());
+    let got = (outcome.status(), outcome.delivery(), outcome.attempts());
+    assert_eq!(got, (Status::Connect, Delivery::NotDelivered, attempts), "{answer:?}: {outcome:?}");
+    let text = outcome.message();
+    let place = proxy.url.rsplit('@').next().unwrap();
+    assert!(text.starts_with(&format!("The proxy {place} (from the option proxy) ")), "{text}");
+    assert!(text.contains(words) && !text.contains("s3cret"), "{answer:?}: {text}");
+    assert!(user.requests().is_empty());
+}
+
+#[test]
+fn a_proxy_without_a_users_name_says_so_when_it_needs_one() {
+    let proxy = Proxy::start("HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n");
+    let (outcome, _) = sent(&proxy.url.replace("us%40er:s3cret@", ""), |_| ());
+    assert_eq!((outcome.status(), outcome.attempts()), (Status::Connect, 1));
+    assert!(outcome.message().contains("asks for a user and password, and its URL has none"), "{}", outcome.message());
+    assert!(!proxy.heads.lock().unwrap()[0].contains("Proxy-Authorization"));
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named_and_never_gone_around() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    // The second has a label that is empty, which no look-up takes.
+    for (url, named) in [(format!("http://{address}"), address.to_string()), ("a..b:1".into(), "a..b:1".into())] {
+        let user = User::new();
+        let mut options = options_for(sandbox());
+        options.base_url = "https://app.invalid/".into();
+        options.proxy = Some(url);
+        options.max_attempts = 2;
+        let outcome = outcome(Client::new(sandbox().api_key(), options).unwrap().send_conversation(&user.message()));
+        let got = (outcome.status(), outcome.delivery(), outcome.attempts());
+        assert_eq!(got, (Status::Connect, Delivery::NotDelivered, 2));
+        let start = format!("The proxy {named} (from the option proxy) cannot be reached: ");
+        assert!(outcome.message().starts_with(&start), "{}", outcome.message());
+    }
+}
+
+#[test]
+fn a_proxy_that_never_answers_is_named_at_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let (outcome, user) = sent(&url, |_| ());
+    let named = format!("the proxy {} (from the option proxy)", listener.local_addr().unwrap());
+    let (outcome, _) = sent(&url, |options| options.timeout = Duration::from_millis(200));
+    assert_eq!((outcome.status(), outcome.delivery()), (Status::Timeout, Delivery::NotDelivered));
+    assert!(outcome.message().contains(&named), "{}", outcome.message());
+    let (outcome, _) = sent(&url, |options| {
+        options.connect_timeout = Duration::from_millis(100);
+        options.max_attempts = 1;
+    });
     assert_eq!((outcome.status(), outcome.delivery()), (Status::Connect, Delivery::NotDelivered));
-    assert!(user.requests().is_empty());
+    assert!(outcome.message().contains(&named), "{}", outcome.message());
+}
+
+#[test]
+fn a_proxy_whose_bytes_keep_coming_does_not_put_the_deadline_off() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        // Paced by reads that find nothing.
+        client.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let _ = client.write_all(b"HTTP/1.1 200 OK\r\n");
+        while client.write_all(b"X").is_ok() {
+            let _ = client.read(&mut [0; 1024]);
+        }
+    });
+    let ((outcome, _), took) = timed(|| sent(&url, |options| options.timeout = Duration::from_millis(300)));
+    assert_eq!((outcome.status(), outcome.delivery()), (Status::Timeout, Delivery::NotDelivered), "{outcome:?}");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
+#[test]
+fn an_http_base_url_goes_through_no_proxy_of_another_machine() {
+    let mut options = options_for(sandbox());
+    options.proxy = Some("http://user:s3cret@proxy.example:3128".into());
+    let text = Client::new(sandbox().api_key(), options).unwrap_err().to_string();
+    assert!(text.starts_with("proxy is proxy.example:3128 and base_url is http"), "{text}");
+    assert!(!text.contains("s3cret"), "{text}");
+}
+
+#[test]
+fn subdomains_of_localhost_are_this_machine() {
+    let user = User::new();
+    let mut options = options_for(sandbox());
+    options.base_url = options.base_url.replace("127.0.0.1", "shop.localhost");
+    assert!(options.base_url.contains("shop.localhost"));
+    let outcome = outcome(Client::new(sandbox().api_key(), options).unwrap().send_conversation(&user.message()));
+    assert_eq!((outcome.status(), user.shown()), (Status::Ok, 1), "{outcome:?}");
 }

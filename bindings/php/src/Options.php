@@ -23,9 +23,10 @@ final class Options
      * @param ?float $connectTimeout Seconds for DNS, TCP, proxy and TLS of one attempt. Defaults to 10.
      * @param ?float $timeout Seconds for a message, every attempt and wait included. Defaults to 30.
      * @param ?int $maxPerSecond The most requests a second of this client. Defaults to no limit.
-     * @param ?int $maxConnections The most connections that a batch uses at once, and that are kept for reuse; at most
-     *     256. Defaults to 8.
-     * @param ?string $proxy Such as "http://user:password@proxy:3128"; "" for none. Defaults to what HTTPS_PROXY and
+     * @param ?int $maxConnections The most connections that a batch uses at once, and that are kept for reuse.
+     *     Defaults to 8.
+     * @param ?string $proxy Such as "http://user:password@proxy:3128", special characters percent-encoded; "" for none.
+     *     With an http baseUrl on a loopback host, too. Defaults, for https, to what HTTPS_PROXY (else ALL_PROXY) and
      *     NO_PROXY say.
      * @param ?string $caFile A PEM file with the only certificate authorities to trust. Defaults to Mozilla's, which
      *     are built in.

@@ -50,9 +50,10 @@ class BaseClient:
             timeout: Seconds for the whole call, every attempt and wait included. Default: 30.
             max_per_second: The most requests a second over all threads of this client. Default: no limit.
             max_connections: The most idle connections that are kept for reuse; in an AsyncClient also the most
-                messages that are under way at once. At most 256. Default: 8.
-            proxy: Such as "http://user:password@proxy:3128"; "" for none.
-                Default: what the environment variables HTTPS_PROXY and NO_PROXY say.
+                messages that are under way at once. Default: 8.
+            proxy: Such as "http://user:password@proxy:3128", special characters percent-encoded; "" for none.
+                With an http base_url on a loopback host, too. Default, for https: what the environment variables
+                HTTPS_PROXY (else ALL_PROXY) and NO_PROXY say.
             ca_file: A PEM file with the only certificate authorities to trust.
                 Default: Mozilla's, which are built in.
             user_agent: Put before "userengage/<version>" in the User-Agent header. Default: nothing.
