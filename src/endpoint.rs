@@ -196,7 +196,7 @@ fn parse_base_url(url: &str) -> Result<(Scheme, Authority, String), Error> {
     }
     let uri: Uri = match url.parse() {
         Ok(uri) => uri,
-        Err(error) => return refuse(&format!("is no URL ({error})"), example),
+        Err(error) => return refuse(&format!("is not a valid URL ({error})"), example),
     };
     let parts = uri.into_parts();
     let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {

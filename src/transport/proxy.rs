@@ -82,8 +82,11 @@ impl Proxy {
             let Some((name, value)) = set.find(|(_, value)| !value.is_empty()) else {
                 return Ok(None);
             };
-            let refuse = |_| Source::Variable(name).refuse("is not UTF-8", "correct it");
-            value.into_string().map(|value| Some((name, value))).map_err(refuse)
+            value.into_string().map(|value| Some((name, value))).map_err(|_| {
+                Error::invalid(format!(
+                    "the environment variable {name} is not UTF-8: correct it, or set the option proxy (\"\" for none)"
+                ))
+            })
         };
         let no_proxy = first_of(&["no_proxy", "NO_PROXY"])?;
         if no_proxy.is_some_and(|(_, list)| no_proxy::is_excepted(&list, host, port)) {
@@ -259,8 +262,8 @@ impl Source {
         Error::invalid(match self {
             Source::Option => format!("proxy {fault}: {remedy}, or \"\" for none"),
             Source::Variable(name) => format!(
-                "the environment variable {name} {fault}: {remedy}; or do without: with the option proxy \"\", or with \
-                 the service's host in NO_PROXY"
+                "the environment variable {name} {fault}: {remedy}, or do without a proxy (set the option proxy to \"\", \
+                 or NO_PROXY to the service's host)"
             ),
         })
     }

@@ -248,3 +248,45 @@ fn subdomains_of_localhost_are_this_machine() {
     let outcome = outcome(Client::new(sandbox().api_key(), options).unwrap().send_conversation(&user.message()));
     assert_eq!((outcome.status(), user.shown()), (Status::Ok, 1), "{outcome:?}");
 }
+
+#[test]
+#[cfg(unix)]
+fn the_environment_of_the_process_is_read() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = format!("http://user:s3cret@{}", listener.local_addr().unwrap());
+    drop(listener);
+    let named = |variable: &str| format!("The proxy {} (from {variable})", dead.rsplit('@').next().unwrap());
+    type Variables<'a> = &'a [(&'a str, &'a [u8])];
+    let cases: [(Variables<'_>, String); 6] = [
+        (&[("HTTPS_PROXY", dead.as_bytes())], named("HTTPS_PROXY")),
+        (&[("ALL_PROXY", dead.as_bytes())], named("ALL_PROXY")),
+        (&[("HTTPS_PROXY", dead.as_bytes()), ("NO_PROXY", b"x [::1]/128 localhost")], "No connection to ".into()),
+        (&[("HTTP_PROXY", dead.as_bytes())], "No connection to ".into()),
+        (&[("HTTPS_PROXY", b"\xff")], "the environment variable HTTPS_PROXY is not UTF-8".into()),
+        (&[("HTTPS_PROXY", dead.as_bytes()), ("no_proxy", b"\xff")], "the environment variable no_proxy is not".into()),
+    ];
+    for (variables, start) in cases {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "proxy::prints_what_a_send_comes_to", "--ignored", "--nocapture"]);
+        for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+            child.env_remove(name).env_remove(name.to_uppercase());
+        }
+        child.envs(variables.iter().map(|(name, value)| (name, OsStr::from_bytes(value))));
+        let output = String::from_utf8(child.output().unwrap().stdout).unwrap();
+        assert!(output.lines().any(|line| line.starts_with(&start)), "{start:?} is not in {output}");
+        assert!(!output.contains("s3cret"), "{output}");
+    }
+}
+
+#[test]
+#[ignore = "run by the test of the environment, in a process of its own"]
+fn prints_what_a_send_comes_to() {
+    let mut options = Options::default();
+    options.base_url = "https://localhost:1/".into();
+    options.max_attempts = 1;
+    let sent = Client::new("key", options).and_then(|client| client.send_conversation(&User::new().message()));
+    println!("\n{}", outcome(sent).message());
+}
