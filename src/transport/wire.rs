@@ -16,7 +16,7 @@ use super::Net;
 use super::buffers::WireBuffers;
 use super::head;
 use super::socket::Socket;
-use super::tls::{Session, SessionError};
+use super::tls::Session;
 use super::wait::Waiter;
 use crate::ffi::sys::Interest;
 use crate::hooks::Level;
@@ -236,38 +236,33 @@ impl Wire {
     /// Waits for bytes and takes in what has come; 0 at the end of the connection.
     fn receive(&mut self) -> Result<usize, Error> {
         let what = "before the answer was complete";
-        let lost = |error: &dyn fmt::Display| Fault::Lost(format!("the connection broke {what}: {error}"));
         loop {
             if let Some(session) = &mut self.session {
                 match session.pull(self.buffers.free()) {
                     Ok(count) => return Ok(count),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(self.line.fail(lost(&error))),
+                    Err(error) => return Err(self.lost(&error, what)),
                 }
             }
             self.wait(Interest::read(&self.socket), what)?;
             let got = match &mut self.session {
                 None => self.socket.read(self.buffers.free()).map(Some),
-                Some(session) => match session.fill(&self.socket) {
-                    Ok(_) => {
-                        // What the protocol answers by itself. The answer may be here also where this cannot go out.
-                        let _ = session.flush(&self.socket);
-                        Ok(None)
-                    }
-                    Err(SessionError::Io(error)) => Err(error),
-                    Err(SessionError::End) => Ok(Some(0)),
-                    Err(SessionError::Tls(error)) => {
-                        return Err(self.line.fail(Fault::Garbage(format!("what came is no TLS: {error}"))));
-                    }
-                },
+                Some(session) => session.fill(&self.socket).map(|()| None),
             };
             match got {
                 Ok(Some(count)) => return Ok(count),
                 Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(self.line.fail(lost(&error))),
+                Err(error) => return Err(self.lost(&error, what)),
             }
         }
+    }
+
+    fn lost(&self, error: &io::Error, what: &str) -> Error {
+        self.line.fail(match &self.session {
+            Some(session) => session.fault(error, what),
+            None => Fault::Lost(format!("the connection broke {what}: {error}")),
+        })
     }
 }
 
