@@ -88,7 +88,7 @@ fn without_certificates(bytes: &[u8]) -> &'static str {
     match bytes {
         [] => "is empty",
         // An ASN.1 sequence of more than 255 bytes.
-        [0x30, 0x82, ..] => "holds a certificate in binary form (DER), not PEM",
+        [0x30, 0x82, ..] => "is in binary form (DER), not PEM",
         _ if has(b"PRIVATE KEY-----") => "holds a private key and no certificate",
         _ if has(b"-----BEGIN TRUSTED CERTIFICATE-----") => "holds certificates in OpenSSL's own form alone",
         _ if has(b"-----BEGIN ") => "holds PEM, but no certificate",
@@ -376,8 +376,8 @@ impl Session {
 
 fn client_certificate(alert: AlertDescription) -> Fault {
     Fault::Certificate(format!(
-        "the service demands a client certificate, which this library does not send: {}",
-        words::of_alert(alert)
+        "the service demands a client certificate, which this library does not send ({})",
+        words::name_of_alert(alert)
     ))
 }
 

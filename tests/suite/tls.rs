@@ -347,13 +347,33 @@ fn a_server_that_demands_a_client_certificate_proves_that_nothing_was_delivered(
         let outcome = send(options);
         assert_eq!(facts(&outcome), (Status::Tls, Delivery::NotDelivered, 1), "{version:?}: {outcome:?}");
         let text = outcome.message();
-        assert!(
-            text.starts_with("The service demands a client certificate, which this library does not send"),
-            "{text}"
-        );
-        assert!(text.contains("certificate_required"), "{text}");
+        let expected = "The service demands a client certificate, which this library does not send \
+                        (TLS alert certificate_required). The message was not delivered.";
+        assert!(text.starts_with(expected), "{text}");
         assert_eq!(connections.load(Ordering::SeqCst), 1, "{version:?}");
     }
+}
+
+#[test]
+fn the_demand_for_a_client_certificate_counts_also_where_a_reset_follows_it() {
+    let authority = Authority::new();
+    let version = &rustls::version::TLS13;
+    let config =
+        Arc::new(server_config(&authority, authority.certify(|_| ()), version, ClientCertificate::Demanded, 0));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client =
+        Client::new(sandbox().api_key(), authority.options(&format!("https://{}/", listener.local_addr().unwrap())));
+    thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut tls = ServerConnection::new(config.clone()).unwrap();
+            assert!(!read_request(&mut tls, &mut socket));
+            // Closed with most of the request unread: a reset.
+        }
+    });
+    let content = "x".repeat(8_000_000);
+    let user = User::new();
+    let outcome = outcome(client.unwrap().send_conversation(&userengage::Message::new(user.0.as_str(), &*content)));
+    assert_eq!(facts(&outcome), (Status::Tls, Delivery::NotDelivered, 1), "{outcome:?}");
 }
 
 /// What comes of a fatal alert as the answer to a request.
@@ -629,7 +649,7 @@ fn a_ca_file_that_cannot_be_used_is_told_in_words() {
         (&b""[..], "is empty"),
         (b"not a certificate", "holds no certificate"),
         (key.serialize_pem().as_bytes(), "holds a private key and no certificate"),
-        (authority.issuer.der(), "holds a certificate in binary form (DER), not PEM"),
+        (authority.issuer.der(), "is in binary form (DER), not PEM"),
         (cut.as_bytes(), "is cut off: an END line is missing"),
         (damaged.as_bytes(), "is damaged: what stands between BEGIN and END is not base64"),
         (

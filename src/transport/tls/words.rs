@@ -36,8 +36,21 @@ pub(super) fn of_error(error: &rustls::Error) -> String {
 
 /// Why the peer ended TLS, as the end of a sentence, with the name that the RFCs give the alert.
 pub(super) fn of_alert(alert: AlertDescription) -> String {
+    let words = known_alert(alert).map_or("for a reason that this library does not know", |(_, words)| words);
+    format!("{words} ({})", name_of_alert(alert))
+}
+
+/// An alert as the RFCs name it: "TLS alert certificate_required".
+pub(super) fn name_of_alert(alert: AlertDescription) -> String {
+    match known_alert(alert) {
+        Some((name, _)) => format!("TLS alert {name}"),
+        None => format!("TLS alert {}", u8::from(alert)),
+    }
+}
+
+fn known_alert(alert: AlertDescription) -> Option<(&'static str, &'static str)> {
     use AlertDescription as Alert;
-    let (name, words) = match alert {
+    Some(match alert {
         Alert::CloseNotify => ("close_notify", "it closed the connection"),
         Alert::UnexpectedMessage => ("unexpected_message", "it got a message that it did not expect"),
         Alert::BadRecordMac => ("bad_record_mac", "it got a record that failed its integrity check"),
@@ -81,9 +94,8 @@ pub(super) fn of_alert(alert: AlertDescription) -> String {
             ("no_application_protocol", "it and this library have no application protocol in common")
         }
         Alert::EncryptedClientHelloRequired => ("ech_required", "it demands an encrypted client hello"),
-        _ => return format!("for a reason that this library does not know (TLS alert {})", u8::from(alert)),
-    };
-    format!("{words} (TLS alert {name})")
+        _ => return None,
+    })
 }
 
 /// Why a certificate is not trusted, as the end of a sentence whose "it" is the certificate.
@@ -91,13 +103,13 @@ pub(super) fn of_certificate(error: &CertificateError) -> String {
     use CertificateError as Bad;
     match error {
         Bad::ExpiredContext { time, not_after } => format!(
-            "it expired at {} and this machine's clock says {}. Check the clock; if it is right, the service needs a new \
+            "it, or a certificate of its chain, expired at {} and this machine's clock says {}. Check the clock; if it is right, the service needs a new \
              certificate",
             utc(*not_after),
             utc(*time)
         ),
         Bad::NotValidYetContext { time, not_before } => format!(
-            "it is valid from {} on and this machine's clock says {}. Check the clock",
+            "it, or a certificate of its chain, is valid from {} on and this machine's clock says {}. Check the clock",
             utc(*not_before),
             utc(*time)
         ),
