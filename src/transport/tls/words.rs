@@ -103,8 +103,8 @@ pub(super) fn of_certificate(error: &CertificateError) -> String {
     use CertificateError as Bad;
     match error {
         Bad::ExpiredContext { time, not_after } => format!(
-            "it, or a certificate of its chain, expired at {} and this machine's clock says {}. Check the clock; if it is right, the service needs a new \
-             certificate",
+            "it, or a certificate of its chain, expired at {} and this machine's clock says {}. Check the clock; \
+             if it is right, the service needs a new certificate",
             utc(*not_after),
             utc(*time)
         ),

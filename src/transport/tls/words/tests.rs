@@ -252,8 +252,8 @@ fn a_certificates_words_name_the_fault_and_the_remedy() {
     for (error, words) in [
         (
             Bad::ExpiredContext { time: at(1_600_000_000), not_after: at(1_577_836_799) },
-            "it, or a certificate of its chain, expired at Tue, 31 Dec 2019 23:59:59 UTC and this machine's clock says Sun, 13 Sep 2020 12:26:40 UTC. \
-             Check the clock",
+            "it, or a certificate of its chain, expired at Tue, 31 Dec 2019 23:59:59 UTC and this machine's clock says \
+             Sun, 13 Sep 2020 12:26:40 UTC. Check the clock",
         ),
         (
             Bad::NotValidYetContext { time: at(0), not_before: at(1_577_836_800) },
