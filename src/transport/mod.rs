@@ -6,6 +6,8 @@ mod buffers;
 mod dns;
 mod head;
 mod proxy;
+#[allow(dead_code)] // until the connection reads its answers with it
+mod response;
 mod socket;
 mod tls;
 mod wait;

@@ -1,0 +1,105 @@
+//! The status line of an answer, and the empty lines that may stand before it.
+
+/// Reads a status line byte by byte: what cannot become one is known at once, without a wait for the end of the line.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct StatusLine {
+    at: At,
+    http_1_1: bool,
+    code: u16,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum At {
+    /// The status line, or an empty line.
+    #[default]
+    Start,
+    /// The end of an empty line.
+    EmptyLf,
+    /// The rest of [`VERSION`] from here.
+    Version(usize),
+    Minor,
+    /// The space after the version.
+    Space,
+    /// More spaces, or the first digit.
+    Code,
+    SecondDigit,
+    ThirdDigit,
+    /// The end of the line, or the space before the reason.
+    AfterCode,
+    Reason,
+    Lf,
+    Complete,
+}
+
+const VERSION: &[u8] = b"HTTP/1.";
+
+#[derive(Debug)]
+pub(super) struct Malformed;
+
+impl StatusLine {
+    /// Returns how many of the bytes belong to the line and what stands before it.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        for (index, byte) in bytes.iter().enumerate() {
+            self.at = self.next(*byte)?;
+            if self.is_complete() {
+                return Ok(index + 1);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn next(&mut self, byte: u8) -> Result<At, Malformed> {
+        Ok(match (self.at, byte) {
+            (At::Start, b'\r') => At::EmptyLf,
+            (At::Start | At::EmptyLf, b'\n') => At::Start,
+            (At::Start, b'H') => At::Version(1),
+            (At::Version(index), _) if byte == VERSION[index] => {
+                if index + 1 < VERSION.len() {
+                    At::Version(index + 1)
+                } else {
+                    At::Minor
+                }
+            }
+            (At::Minor, b'0' | b'1') => {
+                self.http_1_1 = byte == b'1';
+                At::Space
+            }
+            (At::Space | At::Code, b' ') => At::Code,
+            (At::Code, b'1'..=b'9') => self.digit(byte, At::SecondDigit),
+            (At::SecondDigit, b'0'..=b'9') => self.digit(byte, At::ThirdDigit),
+            (At::ThirdDigit, b'0'..=b'9') => self.digit(byte, At::AfterCode),
+            (At::AfterCode, b' ') => At::Reason,
+            (At::Reason, b'\t' | b' '..=b'~' | 0x80..) => At::Reason,
+            (At::AfterCode | At::Reason, b'\r') => At::Lf,
+            (At::AfterCode | At::Reason | At::Lf, b'\n') => At::Complete,
+            _ => return Err(Malformed),
+        })
+    }
+
+    fn digit(&mut self, byte: u8, next: At) -> At {
+        self.code = self.code * 10 + u16::from(byte - b'0');
+        next
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.at == At::Complete
+    }
+
+    pub fn code(&self) -> u16 {
+        self.code
+    }
+
+    pub fn is_http_1_1(&self) -> bool {
+        self.http_1_1
+    }
+
+    pub fn is_success(&self) -> bool {
+        matches!(self.code, 200..=299)
+    }
+
+    /// Whether another head follows. 101 is the last one: what follows it is another protocol.
+    pub fn is_interim(&self) -> bool {
+        matches!(self.code, 100..=199) && self.code != 101
+    }
+}
