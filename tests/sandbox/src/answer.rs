@@ -10,6 +10,8 @@ type Text = Cow<'static, str>;
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub status: u16,
+    /// The reason phrase, where it is not the status's usual one.
+    pub reason: Option<&'static str>,
     pub headers: Vec<(Text, Text)>,
     pub body: Cow<'static, [u8]>,
 }
@@ -17,7 +19,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// An answer without a body.
     pub fn empty(status: u16) -> Answer {
-        Answer { status, headers: Vec::with_capacity(12), body: Cow::Borrowed(b"") }
+        Answer { status, reason: None, headers: Vec::with_capacity(12), body: Cow::Borrowed(b"") }
     }
 
     /// A JSON answer, as Django REST Framework sends it.
@@ -62,7 +64,7 @@ impl Answer {
         out.extend_from_slice(b"HTTP/1.1 ");
         out.extend_from_slice(self.status.to_string().as_bytes());
         out.push(b' ');
-        out.extend_from_slice(reason(self.status).as_bytes());
+        out.extend_from_slice(self.reason.unwrap_or_else(|| reason(self.status)).as_bytes());
         out.extend_from_slice(b"\r\n");
     }
 

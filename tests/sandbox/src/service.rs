@@ -3,6 +3,7 @@
 use crate::answer::{Answer, reason};
 use crate::api::Form;
 use crate::head::Head;
+use std::borrow::Cow;
 
 /// The 201 for a message that was stored as conversation `id`.
 pub(crate) fn created(form: Form, id: u64, client_user_id: &str, agent: Option<i64>) -> Answer {
@@ -59,6 +60,25 @@ pub(crate) fn cloudflare_page(status: u16, title: &str) -> Answer {
              </div></div>\n</body>\n</html>\n"
         ),
     )
+}
+
+/// What Varnish 7 answers when the service did not answer within `first_byte_timeout`, with the headers of Debian's.
+pub(crate) fn varnish_failed(date: &str, retry_after: u64) -> Answer {
+    let page = "<!DOCTYPE html>\n<html>\n  <head>\n    <title>503 Backend fetch failed</title>\n  </head>\n  <body>\n    \
+                <h1>Error 503 Backend fetch failed</h1>\n    <p>Backend fetch failed</p>\n    <h3>Guru Meditation:</h3>\n    \
+                <p>XID: 32770</p>\n    <hr>\n    <p>Varnish cache server</p>\n  </body>\n</html>\n";
+    let mut answer = Answer::empty(503)
+        .with("Date", date.to_owned())
+        .with("Server", "Varnish")
+        .with("Content-Type", "text/html; charset=utf-8")
+        .with("Retry-After", retry_after.to_string())
+        .with("X-Varnish", "32770")
+        .with("Age", "0")
+        .with("Via", "1.1 varnish (Varnish/7.1)")
+        .with("Connection", "keep-alive");
+    answer.reason = Some("Backend fetch failed");
+    answer.body = Cow::Borrowed(page.as_bytes());
+    answer
 }
 
 /// The bytes of an interim answer.

@@ -151,7 +151,7 @@ fn a_cut_stores_the_message_when_told() {
 #[test]
 fn a_bad_message_is_stored_by_no_fault() {
     let sandbox = sandbox();
-    for fault in ["store-then-fail", "hang"] {
+    for fault in ["store-then-fail", "store-then-503", "store-then-408", "hang"] {
         sandbox.order(&json!({"fault": fault, "client_user_id": "43"})).unwrap();
         let mut client = Client::connect(&sandbox);
         let request = client.request("43", "", r#"{"content": ""}"#);
@@ -279,6 +279,34 @@ fn a_redirect_a_page_and_a_failure_after_storing() {
     assert_eq!(fate(&sandbox), (Some(200), false));
     let answer = send_into(&sandbox, json!({"fault": "store-then-fail"})).read_answer();
     assert_eq!((answer.status, fate(&sandbox)), (500, (Some(500), true)));
+}
+
+#[test]
+fn a_stored_message_can_be_answered_by_those_who_did_not_wait_for_it() {
+    let sandbox = sandbox();
+    let mut client = send_into(&sandbox, json!({"fault": "store-then-503", "times": 2}));
+    let answer = client.read_answer();
+    assert!(answer.head.starts_with("HTTP/1.1 503 Backend fetch failed\r\n"), "{answer:?}");
+    assert_eq!((answer.header("Server"), answer.header("Retry-After")), (Some("Varnish"), Some("5")));
+    assert_eq!((answer.header("Content-Type"), answer.header("Cf-Ray")), (Some("text/html; charset=utf-8"), None));
+    assert!(answer.body.contains("Guru Meditation"), "{answer:?}");
+    assert_eq!(fate(&sandbox), (Some(503), true));
+    assert_eq!(client.send("42", MESSAGE).status, 503, "the connection is kept");
+
+    let answer = send_into(&sandbox, json!({"fault": "store-then-503", "retry_after": 0})).read_answer();
+    assert_eq!(answer.header("Retry-After"), Some("0"));
+
+    let answer = send_into(&sandbox, json!({"fault": "store-then-408"})).read_answer();
+    assert_eq!((answer.status, answer.body.as_str()), (408, ""));
+    assert_eq!((answer.header("Server"), answer.header("Content-Type")), (None, None));
+    assert_eq!(fate(&sandbox), (Some(408), true));
+}
+
+#[test]
+fn a_form_is_ended_by_a_redirect_when_told_to_store() {
+    let sandbox = sandbox();
+    let answer = send_into(&sandbox, json!({"fault": "redirect", "status": 302, "store": true})).read_answer();
+    assert_eq!((answer.status, fate(&sandbox)), (302, (Some(302), true)));
 }
 
 #[test]

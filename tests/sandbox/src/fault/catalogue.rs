@@ -249,6 +249,20 @@ pub(super) const KINDS: &[Kind] = &[
         parameters: &[status(500)],
     },
     Kind {
+        name: "store-then-503",
+        about: "Stores the message, then answers as a Varnish that waited too short for the service: 503, Retry-After.",
+        parameters: &[Parameter {
+            name: "retry_after",
+            about: "the seconds of Retry-After",
+            wanted: Wanted::Integer { min: 0, max: 86_400, default: 5 },
+        }],
+    },
+    Kind {
+        name: "store-then-408",
+        about: "Stores the message, then answers as a server that gives its handlers too little time (tower-http): an empty 408.",
+        parameters: &[],
+    },
+    Kind {
         name: "html",
         about: "Answers with an HTML page, as Cloudflare, a proxy or a captive portal does.",
         parameters: &[

@@ -80,9 +80,7 @@ pub(crate) enum Fault {
         location: String,
         store: bool,
     },
-    StoreThenFail {
-        status: u16,
-    },
+    StoreThenFail(Failure),
     Html {
         status: u16,
         title: String,
@@ -98,6 +96,17 @@ pub(crate) enum Fault {
     },
     HandshakeHang,
     HandshakeClose,
+}
+
+/// The answer to a message that was stored all the same, by who gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The service, which fails after it has stored the message.
+    Service { status: u16 },
+    /// A cache in front of the service that did not wait for its answer. `retry_after` in seconds.
+    Varnish { retry_after: u64 },
+    /// The service's HTTP server, whose time for a handler ran out.
+    TimeoutLayer,
 }
 
 /// Where a connection is cut.

@@ -2,7 +2,7 @@
 
 use super::catalogue::{Kind, Wanted};
 use super::order::{Refusal, refuse};
-use super::{Fault, Place};
+use super::{Failure, Fault, Place};
 use serde_json::{Map, Value};
 
 /// The parameters of an order, checked; those not given have their defaults.
@@ -108,7 +108,9 @@ impl Parameters {
             "close-kept" => Fault::CloseKept { on_next: self.text("when") == Some("on-next") },
             "chunked" => Fault::Chunked { bad: self.flag("bad") },
             "redirect" => Fault::Redirect { status: self.status(), location: self.owned("location"), store },
-            "store-then-fail" => Fault::StoreThenFail { status: self.status() },
+            "store-then-fail" => Fault::StoreThenFail(Failure::Service { status: self.status() }),
+            "store-then-503" => Fault::StoreThenFail(Failure::Varnish { retry_after: self.integer("retry_after") }),
+            "store-then-408" => Fault::StoreThenFail(Failure::TimeoutLayer),
             "html" => Fault::Html { status: self.status(), title: self.owned("title"), store },
             "slow-read" => Fault::SlowRead { ms: self.ms() },
             "stall-write" => Fault::StallWrite { bytes: self.bytes(), ms: self.ms() },

@@ -1,6 +1,6 @@
 //! How each fault is played on a connection. The journal learns first what is about to happen.
 
-use super::{Fault, Place};
+use super::{Failure, Fault, Place};
 use crate::answer::Answer;
 use crate::api::{Accepted, Form};
 use crate::connection::{Connection, Next, Request};
@@ -55,8 +55,16 @@ impl Connection {
                 let answer = Answer::empty(status).with("Location", location);
                 self.answer_instead(name, request, answer, Vec::new(), store).await
             }
-            Fault::StoreThenFail { status } => {
+            Fault::StoreThenFail(Failure::Service { status }) => {
                 self.answer_instead(name, request, service::for_status(status), Vec::new(), true).await
+            }
+            Fault::StoreThenFail(Failure::Varnish { retry_after }) => {
+                let answer = service::varnish_failed(self.date.now(), retry_after);
+                self.answer_bare(name, request, answer, true).await
+            }
+            Fault::StoreThenFail(Failure::TimeoutLayer) => {
+                let answer = Answer::empty(408).with("Date", self.date.now().to_owned());
+                self.answer_bare(name, request, answer, true).await
             }
             Fault::Html { status, title, store } => {
                 let answer = service::cloudflare_page(status, &title);
@@ -106,16 +114,40 @@ impl Connection {
         headers: Vec<(String, Option<String>)>,
         store: bool,
     ) -> io::Result<Next> {
-        let accepted = self.shared.api.judge(request.head, &request.body).ok().filter(|_| store);
-        let mut exchange = self.entry(request, Some(name), Some(answer.status));
-        exchange.keep_answer(&answer.body);
-        self.shared.journal.record(exchange, accepted.map(|accepted| accepted.message));
+        self.enter_instead(name, request, &answer, store);
         self.dress(&mut answer, Some(request.head), request.head.keep_alive());
         for (name, _) in &headers {
             answer.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
         }
         let given = headers.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into())));
         answer.headers.extend(given);
+        self.write_instead(request, &answer).await
+    }
+
+    /// Gives an answer that carries nothing of the service's: it is of somebody who stands before it.
+    async fn answer_bare(
+        &mut self,
+        name: Name,
+        request: &Request<'_>,
+        mut answer: Answer,
+        store: bool,
+    ) -> io::Result<Next> {
+        self.enter_instead(name, request, &answer, store);
+        if !request.head.keep_alive() {
+            answer.set("Connection", "close");
+        }
+        self.write_instead(request, &answer).await
+    }
+
+    /// Enters the request with an answer that is not the normal one, and stores its message if told to and if it is good.
+    fn enter_instead(&self, name: Name, request: &Request<'_>, answer: &Answer, store: bool) {
+        let accepted = self.shared.api.judge(request.head, &request.body).ok().filter(|_| store);
+        let mut exchange = self.entry(request, Some(name), Some(answer.status));
+        exchange.keep_answer(&answer.body);
+        self.shared.journal.record(exchange, accepted.map(|accepted| accepted.message));
+    }
+
+    async fn write_instead(&mut self, request: &Request<'_>, answer: &Answer) -> io::Result<Next> {
         let mut text = Vec::new();
         answer.write(&mut text, request.head.method == "HEAD");
         self.write_all(&text).await?;

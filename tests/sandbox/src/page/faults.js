@@ -5,6 +5,9 @@ import { $, ask, el, toast } from "./dom.js";
 const PRESETS = [
   ["Rate limited", { fault: "status", status: 429, headers: { "Retry-After": "3" } }],
   ["Stored, then 500", { fault: "store-then-fail" }],
+  ["Stored, then 503", { fault: "store-then-503" }],
+  ["Stored, then 408", { fault: "store-then-408" }],
+  ["Stored, then 302", { fault: "redirect", status: 302, store: true }],
   ["Answer lost", { fault: "close", where: "before-status", store: true }],
   ["Never answers", { fault: "hang" }],
   ["Three seconds late", { fault: "delay", ms: 3000 }],
