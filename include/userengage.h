@@ -3,7 +3,9 @@
  * userengage.h: send conversation messages to UserEngage (User.com), and know what became of each.
  *
  * Threads   Any function may be called from any thread; a ue_client may be shared. Freeing must be the last use.
- * Fork      A client inherited through fork() works in the child, on connections of its own.
+ * Fork      A client inherited through fork() works in the child, on connections of its own; the parent's are closed
+ *           there. A call under way stays the parent's: where a callback forks, the call returns UE_CANCELLED in the
+ *           child, with UE_DELIVERY_UNKNOWN, and goes on in the parent.
  * Process   Installs no signal handler, raises no SIGPIPE, registers nothing with atexit. A thread that is
  *           cancelled (pthread_cancel) inside a call is cancelled after it.
  * NULL      A NULL handle is accepted everywhere: UE_INVALID_ARGUMENT, or nothing to free.
@@ -13,7 +15,8 @@
  *           on failure, and is the caller's to free with ue_result_free.
  * Structs   Zero them and set struct_size: `ue_message message = UE_MESSAGE_INIT;` does both. A program and a
  *           library of different versions then still understand each other.
- * Secrets   The API key and a message's content never appear in a result, a log line or an error.
+ * Secrets   The API key and a message's content never appear in a log line, an error or a result, except in the body of
+ *           an answer that quotes them (ue_result_body).
  *
  * Made from the Rust code by cbindgen: do not edit. */
 
@@ -60,15 +63,17 @@ typedef enum ue_status {
   UE_UNAUTHORIZED = 7,
   /// 404: there is no such user.
   UE_NOT_FOUND = 8,
-  /// Any other 4xx: the service refused the message.
+  /// Any other 4xx: the service refused the message; or 408: it gave up on it, and the delivery says what is known.
   UE_REJECTED = 9,
-  /// 429: too many requests.
+  /// 429: too many requests. Or, with nothing sent and ue_result_http_status 0: max_per_second, or the pause after a 429,
+  /// leaves no turn in time.
   UE_RATE_LIMITED = 10,
   /// 5xx: the service failed.
   UE_SERVER_ERROR = 11,
   /// ue_client_close was called.
   UE_CLOSED = 12,
-  /// The interrupt or progress callback asked for it.
+  /// The interrupt or progress callback asked for it. Or this is the child of a fork that a callback made: then the call
+  /// goes on in the parent.
   UE_CANCELLED = 13,
   /// A fault of this library, contained.
   UE_INTERNAL = 14,
@@ -95,8 +100,8 @@ typedef struct ue_result ue_result;
 /// exception, no longjmp.
 typedef void (*ue_log_fn)(void *user_data, int32_t level, const char *text);
 
-/// Asked on the thread that is inside a ue_* call, at once when a signal came in and else at most every 100 ms while it
-/// waits. Any value but 0 ends the call with UE_CANCELLED. Must return normally.
+/// Asked on the thread that is inside a ue_* call whether to end it: at once when a signal came in, else about every 100 ms
+/// that the call lasts. Any value but 0 ends the call with UE_CANCELLED. Must return normally.
 typedef int32_t (*ue_interrupt_fn)(void *user_data);
 
 /// How a client sends. Start from UE_OPTIONS_INIT; 0 or NULL means the default, which stands beside each field.
@@ -116,7 +121,7 @@ typedef struct ue_options {
   uint32_t max_attempts;
   /// For DNS, TCP, proxy and TLS of one attempt. Default: 10000.
   uint32_t connect_timeout_ms;
-  /// For the whole call, every attempt and wait included. Default: 30000.
+  /// For the whole call, every attempt and wait included; in a batch, for each message from its turn on. Default: 30000.
   uint32_t timeout_ms;
   /// The most requests a second over all threads of this client. Default: no limit.
   uint32_t max_per_second;
@@ -135,7 +140,7 @@ typedef struct ue_options {
   void *log_user_data;
   /// The least important level that is logged, 1 to 5. Default: 0, off.
   int32_t log_level;
-  /// Asked whether a call that waits shall end. Default: never.
+  /// Asked whether to end a call. Default: never.
   ue_interrupt_fn interrupt;
   /// Handed to interrupt as it is.
   void *interrupt_user_data;
@@ -233,11 +238,12 @@ enum ue_status ue_send_conversation(struct ue_client *client,
 /// Sends many messages over at most max_connections connections at once, and waits for all.
 ///
 /// messages: the first of count, which must stay as they are until the call has ended. Those to one client_user_id keep
-/// their order, also where an earlier one fails. Retries, the deadline of each message, max_per_second and the pause of a
-/// 429 are as for single ones. Uses threads of its own while it runs; callbacks come on the calling thread alone.
+/// their order, also where an earlier one fails. Retries, max_per_second and the pause of a 429 are as for single ones. The
+/// timeout counts for each message from its turn on, and not while it waits for one. Uses threads of its own while it runs;
+/// callbacks come on the calling thread alone.
 ///
 /// progress: NULL, or told after each message. Where it stops the batch, what is under way ends and the rest is
-/// UE_CANCELLED and not delivered.
+/// UE_CANCELLED and not delivered. It is not told any more once the batch was stopped, by it or otherwise.
 ///
 /// results: NULL, or room for count results, which are all set, in the messages' order, each to be freed.
 ///

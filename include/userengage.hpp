@@ -150,7 +150,7 @@ struct Options {
   std::uint32_t max_attempts = 0;
   /// For DNS, TCP, proxy and TLS of one attempt. 0: the default.
   std::chrono::milliseconds connect_timeout{0};
-  /// For the whole call, every attempt and wait included. 0: the default.
+  /// For the whole call, every attempt and wait included; in a batch, for each message from its turn on. 0: the default.
   std::chrono::milliseconds timeout{0};
   /// The most requests a second over all threads. 0: no limit.
   std::uint32_t max_per_second = 0;
@@ -217,7 +217,7 @@ class Result {
   [[nodiscard]] std::string_view detail() const noexcept { return ue_result_detail(get()); }
   /// One line for a person: what happened, what is known of the message, what to do. Empty when ok.
   [[nodiscard]] std::string_view message() const noexcept { return ue_result_message(get()); }
-  /// The body of the last answer, at most 64 KiB of it.
+  /// The body of the last answer as it came, at most 64 KiB of it. It may quote the message: keep it out of logs.
   [[nodiscard]] std::string_view body() const noexcept {
     std::size_t length = 0;
     const char *body = ue_result_body(get(), &length);
@@ -299,7 +299,8 @@ class Client {
   /// Sends many messages over at most max_connections connections at once and waits for all: their results, in their
   /// order. Those to one client_user_id keep their order. There is no throwing form, as each message has its own result.
   ///
-  /// progress: told on this thread after each message how many are done, and how many there are; true stops the batch.
+  /// progress: told on this thread after each message how many are done, and how many there are; true stops the batch,
+  /// and then it is told no more.
   /// Must not throw: that ends the program.
   [[nodiscard]] std::vector<Result> try_send_conversations(
       const std::vector<Message> &messages,

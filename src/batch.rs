@@ -3,24 +3,24 @@
 //! Messages to one user keep their order. Beyond the caller's own arrays, memory grows with the number of connections
 //! alone: neither what waits its turn nor what is done and not yet told piles up.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Delivery, Error, Outcome, Status};
-use crate::ffi::guard::guard;
+use crate::ffi::guard;
 use crate::ffi::sys::{self, Interest, Pair};
 use crate::hooks::{Hooks, Level};
 use crate::message::Message;
-use crate::transport::{ASK_EVERY, Bell, End, Stop, Waiter};
+use crate::transport::{Bell, End, Stop, Waiter};
 
 /// The messages of a batch, by their index.
 pub(crate) trait Messages: Sync {
     fn count(&self) -> usize;
-    fn get(&self, index: usize) -> Result<Message<'_>, Error>;
+    fn get<'a>(&'a self, index: usize) -> Result<Cow<'a, Message<'a>>, Error>;
 }
 
 impl Messages for [Message<'_>] {
@@ -28,8 +28,8 @@ impl Messages for [Message<'_>] {
         self.len()
     }
 
-    fn get(&self, index: usize) -> Result<Message<'_>, Error> {
-        Ok(self[index].clone())
+    fn get<'a>(&'a self, index: usize) -> Result<Cow<'a, Message<'a>>, Error> {
+        Ok(Cow::Borrowed(&self[index]))
     }
 }
 
@@ -38,108 +38,129 @@ impl<M: Messages + ?Sized> Messages for &M {
         (**self).count()
     }
 
-    fn get(&self, index: usize) -> Result<Message<'_>, Error> {
+    fn get<'a>(&'a self, index: usize) -> Result<Cow<'a, Message<'a>>, Error> {
         (**self).get(index)
     }
 }
 
-/// Sends every message with `send`, at most `connections` at once, and tells each outcome to `done`, on this thread;
-/// `done` returns whether to stop. After a stop, what is under way ends and the rest comes to nothing, each with its
-/// outcome.
+/// Sends every message with `send`, at most `connections` at once, and tells each outcome to `told`, on this thread. After
+/// each, `stops` is asked whether to stop. After a stop, what is under way ends and the rest comes to nothing, each with its
+/// outcome; `stops` is not asked any more. `Err` with what became of every message that was not told of.
 pub(crate) fn run(
     messages: &dyn Messages,
     connections: usize,
     waiter: &Waiter,
     send: &(dyn Fn(&Message<'_>, &Waiter) -> Result<Outcome, Error> + Sync),
-    done: &mut dyn FnMut(usize, Outcome) -> bool,
-) -> io::Result<()> {
+    told: &mut dyn FnMut(usize, Outcome),
+    stops: &mut dyn FnMut() -> bool,
+) -> Result<(), Error> {
     let connections = connections.clamp(1, messages.count().max(1));
-    let (outbox, bell) = (Arc::new(Outbox::new(connections)?), Arc::new(Bell::new()?));
-    if waiter.bell().check().is_err() {
-        bell.ring(End::Closed); // a worker could be quicker than this thread to notice
-    }
+    let made = Outbox::new(connections).and_then(|outbox| Ok((Arc::new(outbox), Arc::new(Bell::new()?))));
+    let (outbox, bell) = made.map_err(|error| not_started(&error))?;
     let queue = Queue::new(messages, connections);
     let log = waiter.hooks().log.as_ref().map(|(level, _)| {
         let outbox = outbox.clone();
         let log: crate::Log = Arc::new(move |level, text: &str| outbox.push(Event::Log(level, text.to_owned())));
         (*level, log)
     });
-    let theirs = Waiter::new(Arc::new(Hooks { log, interrupt: None }), bell.clone());
+    let theirs = waiter.for_batch(Arc::new(Hooks { log, interrupt: None }), bell.clone());
+    let is_guarded = guard::is_guarded();
     let work = || {
         while let Some((index, user)) = queue.take() {
-            let sent = guard(|| messages.get(index).and_then(|message| send(&message, &theirs)));
+            let sent = guard::contain(is_guarded, || messages.get(index).and_then(|message| send(&message, &theirs)));
             let outcome = sent.map_or_else(Outcome::panicked, |sent| sent.unwrap_or_else(Error::into_outcome));
             queue.release(user);
             outbox.push(Event::Done(index, outcome));
         }
     };
-    thread::scope(|threads| {
-        let _end = EndOfBatch { bell: &bell, outbox: &outbox };
+    sys::with_workers(|workers| {
+        let _end = EndOfBatch { bell: &bell, outbox: &outbox, waiter };
         for number in 0..connections {
-            let worker = thread::Builder::new().name("userengage-send".into());
-            let started = sys::with_signals_blocked(|| worker.spawn_scoped(threads, work));
-            match started {
-                Err(error) if number == 0 => return Err(error),
+            match workers.start("userengage-send", work) {
+                Err(error) if number == 0 => return Err(not_started(&error)),
                 Err(_) => break, // those that could be started do it
-                Ok(_) => {}
+                Ok(()) => {}
             }
         }
-        listen(messages.count(), waiter, &bell, &outbox, done);
-        Ok(())
+        listen(messages.count(), waiter, &bell, &outbox, told, stops)
     })
 }
 
 /// Hands on what the workers tell until all is told.
+///
+/// A callback may fork. The child has no workers, and no part in what the workers tell the parent: it leaves at once.
 fn listen(
     mut left: usize,
     waiter: &Waiter,
     bell: &Bell,
     outbox: &Outbox,
-    done: &mut dyn FnMut(usize, Outcome) -> bool,
-) {
-    const LONG: Duration = Duration::from_secs(3600);
+    told: &mut dyn FnMut(usize, Outcome),
+    stops: &mut dyn FnMut() -> bool,
+) -> Result<(), Error> {
+    // Should other code have closed the descriptor and opened another file under its number, this is how long news waits.
+    const LONG: Duration = Duration::from_secs(1);
     let news = [Interest::read(&outbox.reader)];
-    let mut asked = Instant::now();
     let mut stopped = false;
     while left > 0 {
         let waited = if stopped {
-            let _ = sys::poll(&news, LONG); // what is under way ends by itself; nobody is asked any more
+            // What is under way ends by itself; nobody is asked any more.
+            if sys::poll(&news, LONG).is_err() {
+                let _ = sys::poll(&[], Duration::from_millis(10)); // a signal, or the descriptor is gone
+            }
             Ok(())
-        } else if asked.elapsed() >= ASK_EVERY {
-            asked = Instant::now();
-            waiter.ask() // a busy batch never waits long enough to be asked in there
         } else {
             waiter.until_ready(&news, Instant::now() + LONG).map(|_| ())
         };
-        if let Err(stop) = waited {
-            bell.ring(if matches!(stop, Stop::Cancelled) { End::Cancelled } else { End::Closed });
-            stopped = true;
-        }
+        heed(waited, waiter, bell, &mut stopped)?;
         for event in outbox.take() {
             match event {
                 Event::Log(level, text) => waiter.hooks().log(level, || text),
                 Event::Done(index, outcome) => {
                     left -= 1;
-                    if done(index, outcome) && !stopped {
+                    told(index, outcome);
+                    if !stopped && stops() {
                         bell.ring(End::Cancelled);
                         stopped = true;
                     }
                 }
             }
+            // Anew for each: a callback may take its time, and there may be many.
+            let waited = if stopped { Ok(()) } else { waiter.check_time(Instant::now() + LONG) };
+            heed(waited, waiter, bell, &mut stopped)?;
         }
     }
+    Ok(())
+}
+
+/// Stops the workers for whatever ended a wait.
+fn heed(waited: Result<(), Stop>, waiter: &Waiter, bell: &Bell, stopped: &mut bool) -> Result<(), Error> {
+    if waiter.has_forked() {
+        return Err(forked());
+    }
+    let end = match waited {
+        Ok(()) | Err(Stop::Deadline) => return Ok(()),
+        Err(Stop::Closed) => End::Closed,
+        Err(Stop::Cancelled | Stop::Forked) => End::Cancelled,
+        Err(Stop::System(_)) => End::Broken,
+    };
+    bell.ring(end);
+    *stopped = true;
+    Ok(())
 }
 
 /// However the calling thread leaves, also by a panic of the host's callback, the workers end.
 struct EndOfBatch<'a> {
     bell: &'a Bell,
     outbox: &'a Outbox,
+    waiter: &'a Waiter,
 }
 
 impl Drop for EndOfBatch<'_> {
     fn drop(&mut self) {
-        self.bell.ring(End::Cancelled);
-        self.outbox.close();
+        if !self.waiter.has_forked() {
+            self.bell.ring(End::Cancelled);
+            self.outbox.close();
+        }
     }
 }
 
@@ -241,8 +262,8 @@ struct OutboxState {
 impl Outbox {
     fn new(connections: usize) -> io::Result<Self> {
         let (reader, writer) = sys::pair()?;
-        reader.set_nonblocking(true)?;
-        writer.set_nonblocking(true)?;
+        reader.get()?.set_nonblocking(true)?;
+        writer.get()?.set_nonblocking(true)?;
         Ok(Outbox { state: Mutex::default(), taken: Condvar::new(), most: 4 * connections, reader, writer })
     }
 
@@ -260,13 +281,13 @@ impl Outbox {
         state.events.push_back(event);
         drop(state);
         if first {
-            let _ = io::Write::write(&mut &self.writer, &[1]);
+            let _ = self.writer.get().and_then(|mut writer| io::Write::write(&mut writer, &[1]));
         }
     }
 
     fn take(&self) -> VecDeque<Event> {
         let mut state = self.state();
-        let _ = io::Read::read(&mut &self.reader, &mut [0; 64]);
+        let _ = self.reader.get().and_then(|mut reader| io::Read::read(&mut reader, &mut [0; 64]));
         let events = std::mem::take(&mut state.events);
         self.taken.notify_all();
         events
@@ -279,11 +300,20 @@ impl Outbox {
     }
 }
 
+/// What the child of a fork is told of the messages that the parent goes on with.
+fn forked() -> Error {
+    let mut outcome = Outcome::new(Status::Cancelled, Delivery::Unknown);
+    outcome.text = "This process is a copy that fork() made during the call, which goes on in the parent. Whether the \
+                    message was delivered is unknown. The parent is told."
+        .into();
+    Error::new(outcome)
+}
+
 /// What becomes of every message where not one worker could be started.
-pub(crate) fn not_started(error: &io::Error) -> Outcome {
+fn not_started(error: &io::Error) -> Error {
     let mut outcome = Outcome::new(Status::Connect, Delivery::NotDelivered);
     outcome.text = format!("No thread could be started: {error}. The message was not delivered. Send it again later.");
-    outcome
+    Error::new(outcome)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::endpoint::{Endpoint, Prepared};
 use crate::error::{Delivery, Error, Outcome, Status};
 use crate::ffi::sys;
 use crate::hooks::{Hooks, Level};
-use crate::limiter::{Limiter, Ticket, Turn};
+use crate::limiter::{self, Limiter, Ticket};
 use crate::message::Message;
 use crate::options::{MOST_CONNECTIONS, Options, Policy};
 use crate::report::{self, History};
@@ -25,7 +25,9 @@ use crate::verdict::{self, Answer, Failure, Fault, Then, Verdict};
 
 /// Sends messages. Share one among any number of threads: connections are kept and used again.
 ///
-/// After `fork()` the child may go on using it, on connections of its own. Dropping it closes its connections.
+/// After `fork()` the child may go on using it, on connections of its own; the parent's are closed there. A call under way
+/// stays the parent's: where a callback forks, the call ends in the child as [`Status::Cancelled`], unknown. Dropping a
+/// client closes its connections.
 pub struct Client {
     endpoint: Endpoint,
     settings: Settings,
@@ -51,7 +53,6 @@ impl Client {
         let variable = |name: &str| std::env::var_os(name);
         let proxy = Proxy::choose(options.proxy.as_deref(), target, endpoint.is_https(), variable)?;
         let settings = Settings {
-            fields: endpoint.fields().clone(),
             proxy,
             roots: Roots::new(options.ca_file.as_deref())?,
             connect_timeout: options.connect_timeout,
@@ -78,16 +79,18 @@ impl Client {
     /// Everything but a delivery: see [`Status`] for the kinds. [`Outcome::delivery`] says whether it may be sent again.
     pub fn send_conversation(&self, message: &Message<'_>) -> Result<Outcome, Error> {
         let epoch = self.epoch()?;
-        self.send_in(epoch, &epoch.waiter, message)
+        self.send_in(epoch, epoch.waiter.for_call(), message, Clock::FromCall)
     }
 
     /// Sends many messages over at most [`Options::max_connections`] connections at once, and waits for all.
     ///
     /// The results stand in the messages' order. Messages to one `client_user_id` keep their order, also where an earlier
-    /// one fails. Retries, the deadline of each message, `max_per_second` and the pause of a 429 are as for single ones.
+    /// one fails. Retries, `max_per_second` and the pause of a 429 are as for single ones. [`Options::timeout`] counts for
+    /// each message from its turn on, and not while it waits for one.
     ///
     /// `progress` is called on this thread after each message, with how many are done and how many there are; `Break`
-    /// stops the batch: what is under way ends, and the rest is [`Status::Cancelled`] and not delivered.
+    /// stops the batch: what is under way ends, and the rest is [`Status::Cancelled`] and not delivered. It is not called
+    /// any more once the batch was stopped, by it or otherwise.
     pub fn send_conversations(
         &self,
         messages: &[Message<'_>],
@@ -95,11 +98,11 @@ impl Client {
     ) -> Vec<Result<Outcome, Error>> {
         let mut results: Vec<Option<Outcome>> = vec![None; messages.len()];
         let mut done = 0;
-        let sent = self.send_each(messages, &mut |index, outcome| {
-            results[index] = Some(outcome);
+        let mut stops = || {
             done += 1;
             progress(done, messages.len()).is_break()
-        });
+        };
+        let sent = self.send_each(messages, &mut |index, outcome| results[index] = Some(outcome), &mut stops);
         let missing = |sent: &Result<(), Error>| match sent {
             Err(error) => Outcome::clone(error),
             Ok(()) => Outcome::new(Status::Internal, Delivery::Unknown),
@@ -110,33 +113,39 @@ impl Client {
         results.into_iter().map(|found| result(outcome(found))).collect()
     }
 
-    /// As [`Client::send_conversations`], but tells each outcome to `done` at once; `done` returns whether to stop.
+    /// As [`Client::send_conversations`], but tells each outcome to `told` at once. Until the batch is stopped, `stops` is
+    /// then asked whether to stop it.
     ///
     /// # Errors
-    /// What became of every message where none was told.
+    /// What became of every message that was not told of.
     pub(crate) fn send_each<M: Messages + ?Sized>(
         &self,
         messages: &M,
-        done: &mut dyn FnMut(usize, Outcome) -> bool,
+        told: &mut dyn FnMut(usize, Outcome),
+        stops: &mut dyn FnMut() -> bool,
     ) -> Result<(), Error> {
         let epoch = self.epoch()?;
-        let send = |message: &Message<'_>, waiter: &Waiter| self.send_in(epoch, waiter, message);
-        batch::run(&messages, self.settings.max_connections, &epoch.waiter, &send, done)
-            .map_err(|error| Error::new(batch::not_started(&error)))
+        let send =
+            |message: &Message<'_>, waiter: &Waiter| self.send_in(epoch, waiter.for_call(), message, Clock::FromTurn);
+        batch::run(&messages, self.settings.max_connections, &epoch.waiter.for_call(), &send, told, stops)
     }
 
     /// As [`Client::send_conversation`], waiting in `waiter`.
-    fn send_in(&self, epoch: &Epoch, waiter: &Waiter, message: &Message<'_>) -> Result<Outcome, Error> {
+    fn send_in(&self, epoch: &Epoch, waiter: Waiter, message: &Message<'_>, clock: Clock) -> Result<Outcome, Error> {
         let started = Instant::now();
         let prepared = self.endpoint.prepare(message)?;
-        let outcome = self.attempt_until_decided(epoch, waiter, message, &prepared, started);
+        let outcome = self.attempt_until_decided(epoch, &waiter, message, &prepared, started, clock);
         if outcome.status == Status::Ok {
             waiter.hooks().log(Level::Info, || {
                 format!("delivered in {} us, attempts {}", outcome.elapsed.as_micros(), outcome.attempts)
             });
             Ok(outcome)
         } else {
-            waiter.hooks().log(Level::Error, || outcome.text.clone());
+            // Once a batch is stopped, its log would be as long as what is left of it.
+            let was_stopped = outcome.attempts == 0 && matches!(outcome.status, Status::Cancelled | Status::Closed);
+            if clock == Clock::FromCall || !was_stopped {
+                waiter.hooks().log(Level::Error, || outcome.text.clone());
+            }
             Err(Error::new(outcome))
         }
     }
@@ -146,8 +155,7 @@ impl Client {
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         if let Ok(epoch) = self.epoch() {
-            epoch.waiter.bell().ring(End::Closed);
-            epoch.transport.close_idle();
+            epoch.close();
         }
     }
 
@@ -175,7 +183,7 @@ impl Client {
             epoch = epoch.next.get_or_try_init(|| -> Result<_, Error> {
                 let next = Epoch::new(&self.settings, &self.hooks, self.max_per_second)?;
                 if self.closed.load(Ordering::SeqCst) {
-                    next.waiter.bell().ring(End::Closed);
+                    next.close();
                 }
                 Ok(Box::new(next))
             })?;
@@ -190,21 +198,32 @@ impl Client {
         message: &Message<'_>,
         prepared: &Prepared,
         started: Instant,
+        clock: Clock,
     ) -> Outcome {
-        let deadline = started + self.timeout;
+        let mut deadline = started + self.timeout;
         let (mut attempts, mut unknown_before) = (0, false);
         let mut last: Option<(Verdict, Option<Answer>)> = None;
         let (verdict, answer) = loop {
-            let ticket = match epoch.wait_for_turn(waiter, deadline) {
-                Ok(ticket) => ticket,
+            // An attempt that begins later leaves no time for an answer, and could only make the message unknown.
+            let latest = |deadline: Instant| deadline - time_for_an_answer(self.timeout);
+            let ticket = match epoch.wait_for_turn(waiter, latest(deadline), clock) {
+                Ok(Turn { ticket, waited }) => {
+                    deadline += waited;
+                    ticket
+                }
                 Err(held) => break held.after(last),
             };
             unknown_before |= last.is_some_and(|(verdict, _)| verdict.delivery == Delivery::Unknown);
             attempts += 1;
-            let (verdict, answer) = match epoch.transport.exchange(self.endpoint.request(prepared), waiter, deadline) {
+            let request = || self.endpoint.request(prepared);
+            let (verdict, answer) = match epoch.transport.exchange(&request, self.endpoint.fields(), waiter, deadline) {
                 Ok(answer) => (verdict::of_answer(&answer, SystemTime::now), Some(answer)),
                 Err(failure) => (verdict::of_failure(&failure), None),
             };
+            if waiter.has_forked() {
+                mem::forget(ticket);
+                break (verdict, answer);
+            }
             let wait = retry::wait(&verdict, self.policy, attempts, self.max_attempts, || epoch.roll());
             let pauses_all = verdict.then == Then::RetryAfterPause;
             match (ticket, wait.or(verdict.retry_after)) {
@@ -218,16 +237,21 @@ impl Client {
             let Some(wait) = wait else {
                 break (verdict, answer);
             };
-            waiter.hooks().log(Level::Warn, || {
-                format!("{}; attempt {} follows in {} ms", verdict.what, attempts + 1, wait.as_millis())
-            });
             // A pause of all is waited for in line with all, above.
-            let held = if pauses_all { Ok(()) } else { wait_within(wait, waiter, deadline) };
+            let until = if pauses_all { Ok(None) } else { end_of(wait, latest(deadline)).map(Some) };
+            let held = until.and_then(|until| {
+                waiter.hooks().log(Level::Warn, || {
+                    format!("{}; attempt {} follows in {} ms", verdict.what, attempts + 1, wait.as_millis())
+                });
+                until.map_or(Ok(()), |until| waiter.until(until).map_err(Held::Stopped))
+            });
             if let Err(held) = held {
                 break held.after(Some((verdict, answer)));
             }
             last = Some((verdict, answer));
         };
+        // A callback forked, and this is the child. Whatever came of the attempts so far, the parent may make further ones.
+        let (verdict, answer) = if waiter.has_forked() { forked() } else { (verdict, answer) };
         let history = History {
             attempts,
             unknown_before,
@@ -238,6 +262,20 @@ impl Client {
         };
         report::outcome(verdict, answer, history)
     }
+}
+
+/// From when on a message's timeout counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clock {
+    /// From the call on.
+    FromCall,
+    /// From its turn on, and not while it waits for one: a message of a batch, which is not late because others go first.
+    FromTurn,
+}
+
+/// How much of `timeout` must be left for an attempt to be worth its risk.
+fn time_for_an_answer(timeout: Duration) -> Duration {
+    (timeout / 4).min(Duration::from_secs(1))
 }
 
 impl Drop for Client {
@@ -287,6 +325,11 @@ fn check(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
+/// What the child of a fork knows of a call that goes on in the parent.
+fn forked() -> (Verdict, Option<Answer>) {
+    (verdict::of_failure(&Failure { fault: Fault::Forked, request_complete: false }), None)
+}
+
 /// Why the next attempt was not begun.
 enum Held {
     /// It would have to wait this long, past the deadline.
@@ -308,7 +351,8 @@ impl Held {
                     delivery: Delivery::NotDelivered,
                     then: Then::Stop,
                     retry_after: Some(wait),
-                    what: "nothing was sent: this client's next turn comes after the deadline".into(),
+                    what: "nothing was sent: max_per_second, or a pause that the service asked for, leaves this client no turn in time"
+                        .into(),
                 };
                 (verdict, None)
             }
@@ -393,31 +437,51 @@ impl Own {
         self.dice.lock().unwrap_or_else(PoisonError::into_inner).roll()
     }
 
-    /// Waits until the limiter lets the next request go. Hold the ticket until it is known what came of the request.
-    fn wait_for_turn(&self, waiter: &Waiter, deadline: Instant) -> Result<Option<Ticket<'_>>, Held> {
-        waiter.bell().check().map_err(Held::Stopped)?;
+    fn close(&self) {
+        self.waiter.bell().ring(End::Closed);
+        self.transport.close();
+    }
+
+    /// Waits until the limiter lets the next request go.
+    fn wait_for_turn(&self, waiter: &Waiter, latest: Instant, clock: Clock) -> Result<Turn<'_>, Held> {
+        waiter.check().map_err(Held::Stopped)?;
         if self.limiter.is_idle() {
-            return Ok(None);
+            return Ok(Turn { ticket: None, waited: Duration::ZERO });
         }
-        let mut ticket = self.limiter.join(Instant::now(), Some(deadline)).map_err(Held::TooLong)?;
+        let joined = Instant::now();
+        let (mut now, latest) = (joined, (clock == Clock::FromCall).then_some(latest));
+        let mut ticket = self.limiter.join(now, latest).map_err(Held::TooLong)?;
         loop {
-            match ticket.turn(Instant::now(), Some(deadline)) {
-                Turn::Now => return Ok(Some(ticket)),
-                Turn::LookAt(moment) => {
-                    waiter.until(moment).and_then(|()| waiter.ask()).map_err(Held::Stopped)?; // too short to ask in there
+            match ticket.turn(now, latest) {
+                limiter::Turn::Now => break,
+                limiter::Turn::TooLate(wait) => return Err(Held::TooLong(wait)),
+                limiter::Turn::LookAt(moment) => {
+                    if let Err(stop) = waiter.until(moment) {
+                        if waiter.has_forked() {
+                            mem::forget(ticket); // the lock is the parent's
+                        }
+                        return Err(Held::Stopped(stop));
+                    }
                 }
-                Turn::TooLate(wait) => return Err(Held::TooLong(wait)),
             }
+            now = Instant::now();
         }
+        let waited = if clock == Clock::FromTurn { now - joined } else { Duration::ZERO };
+        Ok(Turn { ticket: Some(ticket), waited })
     }
 }
 
-/// Waits, or does not even begin to when that would pass the deadline.
-fn wait_within(wait: Duration, waiter: &Waiter, deadline: Instant) -> Result<(), Held> {
-    match Instant::now().checked_add(wait) {
-        Some(until) if until <= deadline => waiter.until(until).map_err(Held::Stopped),
-        _ => Err(Held::TooLong(wait)),
-    }
+/// A turn to send a request.
+struct Turn<'a> {
+    ticket: Option<Ticket<'a>>,
+    /// How long it was waited for, as far as the message's timeout does not count that.
+    waited: Duration,
+}
+
+/// When `wait` ends, where that is not beyond `latest`: else it is not even begun.
+fn end_of(wait: Duration, latest: Instant) -> Result<Instant, Held> {
+    let end = Instant::now().checked_add(wait);
+    end.filter(|end| *end <= latest).ok_or(Held::TooLong(wait))
 }
 
 /// How many calls from C are under way, and whether anybody waits for their end.
@@ -433,7 +497,10 @@ struct CallsState {
     awaited: bool,
 }
 
-pub(crate) struct Call<'a>(&'a Calls);
+pub(crate) struct Call<'a> {
+    calls: &'a Calls,
+    forks: u64,
+}
 
 impl Calls {
     fn state(&self) -> MutexGuard<'_, CallsState> {
@@ -442,7 +509,7 @@ impl Calls {
 
     fn begin(&self) -> Call<'_> {
         self.state().under_way += 1;
-        Call(self)
+        Call { calls: self, forks: sys::forks() }
     }
 
     fn wait_for_none(&self) {
@@ -456,10 +523,13 @@ impl Calls {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        if self.forks != sys::forks() {
+            return; // the parent's: another thread may have held the lock at the fork
+        }
+        let mut state = self.calls.state();
         state.under_way -= 1;
         if state.awaited {
-            self.0.none.notify_all(); // a system call, whether anybody waits or not
+            self.calls.none.notify_all(); // a system call, whether anybody waits or not
         }
     }
 }

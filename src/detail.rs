@@ -27,15 +27,17 @@ pub(crate) fn of_answer(answer: &Answer, secrets: &Secrets<'_>) -> String {
     let text = String::from_utf8_lossy(trimmed(&answer.body));
     let mut words = String::new();
     if text.starts_with('<') {
-        words = one_line(title(&text).unwrap_or_default());
+        words = title(&text).unwrap_or_default().to_owned();
     } else if answer.status >= 400
         && let Ok(value) = serde_json::from_str(&text)
     {
         let mut found = Vec::new();
         collect(&value, "", false, &mut found);
-        words = one_line(&found.join(" "));
+        words = found.join(" ");
     }
-    if secrets.show_in(&words) { String::new() } else { words }
+    // No more of them is compared than can be shown. Before they become a line: that takes characters out of garbled words.
+    let words: String = words.trim_start().chars().take(4 * LONGEST).collect();
+    if secrets.show_in(&words) { String::new() } else { one_line(&words) }
 }
 
 /// Collects the words of `value`, which belongs to `field` (a path with dots; empty for the whole). A string that stands
@@ -83,20 +85,34 @@ fn title(html: &str) -> Option<&str> {
 
 fn one_line(text: &str) -> String {
     let mut line = String::new();
-    for word in text.split(|letter: char| letter.is_whitespace() || letter.is_control()).filter(|word| !word.is_empty())
-    {
-        if !line.is_empty() {
+    for letter in text.chars().filter(|letter| !is_format(*letter)) {
+        if !letter.is_whitespace() && !letter.is_control() {
+            line.push(letter);
+        } else if !line.is_empty() && !line.ends_with(' ') {
             line.push(' ');
         }
-        line.push_str(word);
-        if line.len() > 4 * LONGEST {
-            break;
-        }
     }
+    line.truncate(line.trim_end().len());
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => line[..end].to_owned() + "…",
         None => line,
     }
+}
+
+/// Whether a character shows nothing of its own, but may change how others show: it reverses them, say.
+fn is_format(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// The `id` of a 2xx answer of version 2, whatever else stands in it, and also where its end did not come.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Weak};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::uri::{self, Authority, PathAndQuery, Scheme};
@@ -40,13 +41,37 @@ pub(crate) struct Fields {
     key_length: usize,
 }
 
+/// [`Fields`] for the time of an attempt: they are wiped when the client is freed, also where an attempt of a thread that the
+/// child of a fork does not have can never end.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakFields {
+    text: Weak<Zeroizing<String>>,
+    key_length: usize,
+}
+
+impl WeakFields {
+    /// `None` once the client is freed.
+    pub fn upgrade(&self) -> Option<Fields> {
+        Some(Fields { text: self.text.upgrade()?, key_length: self.key_length })
+    }
+}
+
 impl Fields {
+    pub fn downgrade(&self) -> WeakFields {
+        WeakFields { text: Arc::downgrade(&self.text), key_length: self.key_length }
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         self.text.as_bytes()
     }
 
+    /// Where the API key stands.
+    pub fn secret(&self) -> Range<usize> {
+        AUTHORIZATION.len()..AUTHORIZATION.len() + self.key_length
+    }
+
     fn api_key(&self) -> &str {
-        &self.text[AUTHORIZATION.len()..][..self.key_length]
+        &self.text[self.secret()]
     }
 }
 

@@ -29,13 +29,15 @@ pub enum Status {
     NotFound = 8,
     /// Any other 4xx: the service refused the message. After a 408 that is not sure, see [`Outcome::delivery`].
     Rejected = 9,
-    /// 429: too many requests.
+    /// 429: too many requests. Or, with nothing sent and no [`Outcome::http_status`]: `max_per_second`, or the pause after a
+    /// 429, leaves no turn in time.
     RateLimited = 10,
     /// 5xx: the service failed.
     ServerError = 11,
     /// The client was closed.
     Closed = 12,
-    /// The interrupt or progress callback asked for it.
+    /// The interrupt or progress callback asked for it. Or this is the child of a fork that a callback made: then the call
+    /// goes on in the parent.
     Cancelled = 13,
     /// A fault of this library, contained.
     Internal = 14,
@@ -138,7 +140,8 @@ impl Outcome {
         self.elapsed
     }
 
-    /// The id under which the service knows the request (`Cf-Ray`); empty when not given.
+    /// The id under which the service knows the request (`Cf-Ray`); empty when not given, or when it would show a part of
+    /// the message or of the API key.
     pub fn request_id(&self) -> &str {
         &self.request_id
     }

@@ -21,8 +21,8 @@ pub enum Level {
 /// Receives log lines, on the thread that is inside a call. They never hold the API key or a message's content.
 pub type Log = Arc<dyn Fn(Level, &str) + Send + Sync>;
 
-/// Asked, on the thread that is inside a call, whether the call shall end: at once when a signal came in, else at most
-/// every 100 ms while the call waits. `true` ends it with [`Status::Cancelled`](crate::Status::Cancelled).
+/// Asked, on the thread that is inside a call, whether to end the call: at once when a signal came in, else about every
+/// 100 ms that the call lasts. `true` ends it with [`Status::Cancelled`](crate::Status::Cancelled).
 pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;
 
 #[derive(Clone, Default)]

@@ -204,8 +204,11 @@ impl Write for Growing {
         self.write_all(bytes).map(|()| bytes.len())
     }
 
+    #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.reserve(bytes.len())?;
+        if self.0.capacity() - self.0.len() < bytes.len() {
+            self.reserve(bytes.len())?;
+        }
         self.0.extend_from_slice(bytes);
         Ok(())
     }

@@ -45,7 +45,8 @@ pub struct Options {
     pub max_attempts: u32,
     /// For DNS, TCP, proxy and TLS of one attempt. Defaults to 10 s.
     pub connect_timeout: Duration,
-    /// For the whole call, every attempt and wait included. Defaults to 30 s.
+    /// For the whole call, every attempt and wait included. In a batch it counts for each message from its turn on: the
+    /// time that it waits for `max_per_second` or in the pause of a 429 does not count. Defaults to 30 s.
     pub timeout: Duration,
     /// The most requests a second over all threads of the client. Defaults to no limit.
     pub max_per_second: Option<u32>,
@@ -64,7 +65,7 @@ pub struct Options {
     pub user_agent: Option<String>,
     /// Where log lines go, and down to which level. Defaults to nowhere.
     pub log: Option<(Level, Log)>,
-    /// Asked while a call waits whether it shall end. Defaults to never.
+    /// Asked whether to end a call. Defaults to never.
     pub interrupt: Option<Interrupt>,
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct History<'a> {
 }
 
 pub(crate) fn outcome(verdict: Verdict, answer: Option<Answer>, history: History<'_>) -> Outcome {
+    /// The longest id that is known of the service's own.
+    const LONGEST_ID: usize = 32;
     let delivered = verdict.delivery == Delivery::Delivered;
     let delivery = if history.unknown_before && !delivered { Delivery::Unknown } else { verdict.delivery };
     let mut outcome = Outcome::new(verdict.status, delivery);
@@ -27,29 +29,41 @@ pub(crate) fn outcome(verdict: Verdict, answer: Option<Answer>, history: History
     outcome.retry_after = verdict.retry_after;
     outcome.attempts = history.attempts;
     outcome.elapsed = history.elapsed;
+    let mut location = None;
     if let Some(answer) = answer {
+        let History { api_key, content, source_context, .. } = history;
+        let secrets = Secrets { api_key, content, source_context };
         outcome.http_status = Some(answer.status);
         if delivered {
             outcome.conversation_id = detail::conversation_id(&answer.body);
         } else {
-            let History { api_key, content, source_context, .. } = history;
-            outcome.detail = detail::of_answer(&answer, &Secrets { api_key, content, source_context });
+            outcome.detail = detail::of_answer(&answer, &secrets);
+            let is_redirect = (300..=399).contains(&answer.status);
+            location = answer.location_host.filter(|host| is_redirect && !secrets.show_in(host));
         }
-        outcome.request_id = answer.request_id;
+        // To compare costs more than all else of a call that succeeds. There the service speaks, whose ids are known.
+        let is_usual = delivered && answer.request_id.len() <= LONGEST_ID;
+        if is_usual || !secrets.show_in(&answer.request_id) {
+            outcome.request_id = answer.request_id;
+        }
         outcome.body = answer.body;
     }
     if !delivered {
-        outcome.text = line(&verdict, &outcome, history);
+        outcome.text = line(&verdict, &outcome, location.as_deref(), history);
     }
     outcome
 }
 
 /// What happened, what is known of the message, what to do.
-fn line(verdict: &Verdict, outcome: &Outcome, history: History<'_>) -> String {
+fn line(verdict: &Verdict, outcome: &Outcome, location: Option<&str>, history: History<'_>) -> String {
     let mut line = capitalised(&verdict.what);
-    if !outcome.detail.is_empty() {
+    if let Some(host) = location {
+        line.push_str(&format!(" (this one points to {host})"));
+    }
+    let detail = outcome.detail.trim_end_matches('.');
+    if says_more(detail, &verdict.what) {
         line.push_str(": ");
-        line.push_str(outcome.detail.trim_end_matches('.'));
+        line.push_str(detail);
     }
     if history.attempts > 1 {
         line.push_str(&format!(" (attempt {})", history.attempts));
@@ -61,6 +75,14 @@ fn line(verdict: &Verdict, outcome: &Outcome, history: History<'_>) -> String {
     });
     line.push_str(&advice(verdict, outcome, history.api_key.len()));
     line
+}
+
+/// Whether `detail` is more than the status and its name once more, as a page's title often is.
+fn says_more(detail: &str, what: &str) -> bool {
+    let bare = detail.trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, ':' | ' ' | '-'));
+    let end = what.len().checked_sub(bare.len()).and_then(|start| what.get(start..));
+    let repeats = bare.len() < detail.len() && end.is_some_and(|end| end.eq_ignore_ascii_case(bare));
+    !detail.is_empty() && !repeats
 }
 
 fn advice(verdict: &Verdict, outcome: &Outcome, key_length: usize) -> String {
@@ -221,7 +243,7 @@ mod tests {
             (Fault::ProxyRefused(why()), "Check the proxy and its credentials, then send it again."),
             (Fault::Certificate(why()), TLS),
             (Fault::Handshake(why()), TLS),
-            (Fault::Deadline("before"), "It is safe to send it again."),
+            (Fault::Deadline("before".into()), "It is safe to send it again."),
             (Fault::Lost(why()), "It is safe to send it again."),
             (Fault::Garbage(why()), "Check base_url and what stands between this machine and the service."),
             (Fault::Cancelled, "It is safe to send it again."),
@@ -259,6 +281,40 @@ mod tests {
             assert!(refused.message().starts_with("The service answered 400 Bad Request. The message"));
         }
         assert_eq!(answered(400, body, HISTORY).detail(), "No: Enjoy our product!");
+    }
+
+    #[test]
+    fn a_request_id_and_a_host_that_show_a_secret_are_left_out() {
+        const CONTENT: &str = "Hi user, enjoy our product 4711";
+        let answered = |status: u16, id: &str, host: &str| {
+            let answer = Answer {
+                status,
+                request_id: id.into(),
+                location_host: Some(host.into()),
+                request_complete: true,
+                ..Answer::default()
+            };
+            let verdict = verdict::of_answer(&answer, || SystemTime::UNIX_EPOCH);
+            outcome(verdict, Some(answer), History { content: CONTENT, ..HISTORY })
+        };
+        let secrets = [KEY, &KEY[20..30], &KEY.to_uppercase()[..63], "hi-user-enjoy-our-product-4711", "x-ENJOYOUR-x"];
+        for status in [302, 400, 503] {
+            for secret in secrets {
+                let refused = answered(status, secret, &format!("{secret}.example"));
+                assert_eq!(refused.request_id(), "", "{status} {secret}");
+                assert!(!format!("{refused:?}").contains(secret), "{refused:?}");
+            }
+            assert_eq!(answered(status, "8a1b2c3d4e5f6789-FRA", "h").request_id(), "8a1b2c3d4e5f6789-FRA");
+        }
+        assert_eq!(answered(201, KEY, "h").request_id(), "");
+        assert_eq!(answered(201, "8a1b2c3d4e5f6789-FRA", "h").request_id(), "8a1b2c3d4e5f6789-FRA");
+        let redirected = answered(302, "", "login.example");
+        assert_eq!(
+            redirected.message(),
+            "The service answered 302 Found; redirects are never followed (this one points to login.example). Whether the \
+             message was delivered is unknown. Sending it again may show it twice: look at the conversation first."
+        );
+        assert!(!answered(400, "", "login.example").message().contains("login"));
     }
 
     #[test]

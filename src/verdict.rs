@@ -25,12 +25,15 @@ pub(crate) struct Answer {
     pub request_id: String,
     /// The answer names itself Cloudflare's: its own statuses (520 to 530) then mean what Cloudflare documents.
     pub cloudflare: bool,
-    /// The start of the body, decoded.
+    /// The body, decoded, up to [`KEPT_BODY`].
     pub body: Vec<u8>,
     pub body_end: BodyEnd,
     /// Whether the whole request went out before this answer came.
     pub request_complete: bool,
 }
+
+/// How much of an answer's body is kept.
+pub(crate) const KEPT_BODY: usize = 64 * 1024;
 
 /// How the body of an answer ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub(crate) enum BodyEnd {
     /// It came to its end.
     #[default]
     Whole,
+    /// The end of the connection ended it, which nothing tells from a connection that ended too early.
+    Closed,
     /// It stopped before its end: the peer ended the connection, the deadline passed, or it was too large to read on.
     /// What came until then was sound.
     Cut,
@@ -234,17 +239,18 @@ impl Answer {
         if self.body_end == BodyEnd::Broken {
             return Some(Flaw::Broken);
         }
-        let is_json = self.content_type == ContentType::Json;
+        let body = trimmed(&self.body);
+        let (is_json, is_html) = (self.content_type == ContentType::Json, self.content_type == ContentType::Html);
+        let Some(first) = body.first() else {
+            return if is_html && self.body_end == BodyEnd::Cut { Some(Flaw::HtmlCutOff) } else { None };
+        };
         if self.content_encoded || has_wide_bom(&self.body) {
             return if is_json { None } else { Some(Flaw::Encoded) };
         }
-        let body = trimmed(&self.body);
-        let is_html = self.content_type == ContentType::Html;
-        let Some(first) = body.first() else {
-            return if is_html && self.body_end != BodyEnd::Whole { Some(Flaw::HtmlCutOff) } else { None };
-        };
         let fits = match extent(body) {
             Extent::Value => is_json || matches!(first, b'{' | b'['),
+            // The start of JSON is enough where the rest did not come, or was not kept.
+            Extent::Prefix if self.body_end == BodyEnd::Whole && self.body.len() < KEPT_BODY => false,
             Extent::Prefix => is_json || !is_html && matches!(first, b'{' | b'['),
             Extent::Neither => false,
         };
@@ -265,12 +271,9 @@ impl Answer {
                 format!("a {named} came that is not the service's own: it declares HTML, which was cut off")
             }
             Some(Flaw::NotJson) => format!("a {named} came that is not the service's own: its body is not JSON"),
-            None if (300..=399).contains(&code) => match &self.location_host {
-                Some(host) => {
-                    format!("the service answered {named} and points to {host}; redirects are never followed")
-                }
-                None => format!("the service answered {named}; redirects are never followed"),
-            },
+            None if (300..=399).contains(&code) => {
+                format!("the service answered {named}; redirects are never followed")
+            }
             None => format!("the service answered {named}"),
         }
     }

@@ -1,4 +1,5 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use super::*;
 
@@ -22,11 +23,7 @@ fn order(messages: &[Message<'_>], connections: usize) -> Vec<usize> {
         delivered()
     };
     let mut done = 0;
-    run(&messages, connections, &waiter(Hooks::default()), &send, &mut |_, _| {
-        done += 1;
-        false
-    })
-    .unwrap();
+    run(&messages, connections, &waiter(Hooks::default()), &send, &mut |_, _| done += 1, &mut || false).unwrap();
     assert_eq!(done, messages.len());
     sent.into_inner().unwrap()
 }
@@ -61,7 +58,8 @@ fn no_two_messages_to_one_user_are_under_way_at_once() {
         count.fetch_sub(1, Ordering::SeqCst);
         delivered()
     };
-    run(&&*to((0..600).map(|index| index % 3)), 8, &waiter(Hooks::default()), &send, &mut |_, _| false).unwrap();
+    run(&&*to((0..600).map(|index| index % 3)), 8, &waiter(Hooks::default()), &send, &mut |_, _| (), &mut || false)
+        .unwrap();
 }
 
 #[test]
@@ -79,32 +77,36 @@ fn outcomes_and_log_lines_come_on_the_calling_thread() {
         delivered()
     };
     let waiter = waiter(Hooks { log: Some((Level::Info, log)), interrupt: None });
-    run(&&*to(0..100), 4, &waiter, &send, &mut |_, _| {
+    let mut told = |_, _| assert_eq!(thread::current().id(), caller);
+    let mut stops = || {
         assert_eq!(thread::current().id(), caller);
         false
-    })
-    .unwrap();
+    };
+    run(&&*to(0..100), 4, &waiter, &send, &mut told, &mut stops).unwrap();
     assert_eq!(lines.load(Ordering::Relaxed), 100);
 }
 
 /// Sends as a client does: not at all once the bell has rung.
 fn until_stopped(_: &Message<'_>, waiter: &Waiter) -> Result<Outcome, Error> {
-    match waiter.bell().check() {
+    match waiter.check() {
         Ok(()) => delivered(),
         Err(_) => Err(Error::new(Outcome::new(Status::Cancelled, Delivery::NotDelivered))),
     }
 }
 
 #[test]
-fn a_stop_leaves_the_rest_undelivered_and_tells_of_each() {
-    let (mut told, mut cancelled) = (0, 0);
-    run(&&*to(0..1000), 4, &waiter(Hooks::default()), &until_stopped, &mut |_, outcome| {
+fn a_stop_leaves_the_rest_undelivered_tells_of_each_and_asks_no_more() {
+    let (mut told, mut cancelled, mut asked) = (0, 0, 0);
+    let mut tell = |_, outcome: Outcome| {
         told += 1;
         cancelled += usize::from(outcome.status() == Status::Cancelled);
-        told == 10
-    })
-    .unwrap();
-    assert_eq!(told, 1000);
+    };
+    let mut stops = || {
+        asked += 1;
+        asked == 10
+    };
+    run(&&*to(0..1000), 4, &waiter(Hooks::default()), &until_stopped, &mut tell, &mut stops).unwrap();
+    assert_eq!((told, asked), (1000, 10));
     assert!(cancelled > 900, "{cancelled}");
 }
 
@@ -116,13 +118,14 @@ fn the_interrupt_callback_stops_a_batch() {
         delivered()
     };
     let waiter = waiter(Hooks { log: None, interrupt: Some(Arc::new(|| true)) });
-    run(&&*to(0..4), 4, &waiter, &hang, &mut |_, _| false).unwrap();
+    run(&&*to(0..4), 4, &waiter, &hang, &mut |_, _| (), &mut || false).unwrap();
 }
 
 #[test]
 fn a_panic_of_the_callback_ends_the_batch() {
     let panicked = std::panic::catch_unwind(|| {
-        run(&&*to(0..1000), 4, &waiter(Hooks::default()), &until_stopped, &mut |_, _| panic!("in progress"))
+        let mut stops = || panic!("in progress");
+        run(&&*to(0..1000), 4, &waiter(Hooks::default()), &until_stopped, &mut |_, _| (), &mut stops)
     });
     assert!(panicked.is_err());
 }
@@ -131,32 +134,47 @@ fn a_panic_of_the_callback_ends_the_batch() {
 fn a_busy_batch_asks_the_interrupt_callback_too() {
     let waiter = waiter(Hooks { log: None, interrupt: Some(Arc::new(|| true)) });
     let mut cancelled = 0;
-    run(&&*to(0..300_000), 2, &waiter, &until_stopped, &mut |_, outcome| {
-        cancelled += usize::from(outcome.status() == Status::Cancelled);
-        cancelled > 0
-    })
-    .unwrap();
+    let mut told = |_, outcome: Outcome| cancelled += usize::from(outcome.status() == Status::Cancelled);
+    run(&&*to(0..300_000), 2, &waiter, &until_stopped, &mut told, &mut || false).unwrap();
     assert!(cancelled > 0);
+}
+
+#[test]
+fn a_batch_whose_progress_takes_its_time_asks_the_interrupt_callback_all_the_same() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let interrupt: crate::Interrupt = Arc::new(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        false
+    });
+    let waiter = waiter(Hooks { log: None, interrupt: Some(interrupt) });
+    let started = Instant::now();
+    let mut slow = || {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(2) {
+            thread::yield_now();
+        }
+        false
+    };
+    run(&&*to(0..300), 64, &waiter, &|_: &Message<'_>, _: &Waiter| delivered(), &mut |_, _| (), &mut slow).unwrap();
+    let took = started.elapsed().as_millis() as usize;
+    assert!(asked.load(Ordering::Relaxed) >= took / 200, "{asked:?} times in {took} ms");
 }
 
 #[test]
 fn on_a_closed_client_no_worker_is_quick_enough_to_send() {
     let waiter = waiter(Hooks::default());
     waiter.bell().ring(End::Closed);
-    run(&&*to(0..100), 8, &waiter, &until_stopped, &mut |_, outcome| {
-        assert_eq!(outcome.delivery(), Delivery::NotDelivered);
-        false
-    })
-    .unwrap();
+    let mut told = |_, outcome: Outcome| assert_eq!(outcome.delivery(), Delivery::NotDelivered);
+    run(&&*to(0..100), 8, &waiter, &until_stopped, &mut told, &mut || false).unwrap();
 }
 
 #[test]
 fn a_panic_while_one_message_is_sent_is_that_messages_outcome() {
     let send =
         |message: &Message<'_>, _: &Waiter| if message.content() == "3" { panic!("contained") } else { delivered() };
-    run(&&*to(0..10), 4, &waiter(Hooks::default()), &send, &mut |index, outcome| {
+    let mut told = |index, outcome: Outcome| {
         assert_eq!(outcome.status(), if index == 3 { Status::Internal } else { Status::Ok });
-        false
-    })
-    .unwrap();
+    };
+    run(&&*to(0..10), 4, &waiter(Hooks::default()), &send, &mut told, &mut || false).unwrap();
 }

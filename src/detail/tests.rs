@@ -36,6 +36,40 @@ fn the_services_forms_become_one_line() {
 }
 
 #[test]
+fn characters_that_change_how_others_show_are_left_out() {
+    for odd in [
+        "\u{ad}",
+        "\u{200b}",
+        "\u{200f}",
+        "\u{202e}",
+        "\u{2060}",
+        "\u{2066}",
+        "\u{2069}",
+        "\u{feff}",
+        "\u{e0041}",
+        "\u{e007f}",
+    ] {
+        assert_eq!(words(format!("{{\"detail\":\"{odd}a{odd}{odd}b {odd} c{odd}\"}}").as_bytes()), "ab c", "{odd:?}");
+        assert_eq!(words(format!("<title>{odd}a{odd}b</title>").as_bytes()), "ab", "{odd:?}");
+    }
+    assert_eq!(words("{\"detail\":\"a\\u001b[1mb\u{2028}c\u{7f}d\u{85}e\"}".as_bytes()), "a [1mb c d e");
+}
+
+#[test]
+fn garbled_words_are_compared_as_they_came() {
+    let content = "Привет, Иван Иванович";
+    let latin_1: String = content.bytes().map(char::from).collect();
+    let answer = |body: String| Answer { status: 400, body: body.into(), ..Answer::default() };
+    for body in [serde_json::json!({ "detail": latin_1 }).to_string(), format!("<title>{latin_1}</title>")] {
+        assert_eq!(of_answer(&answer(body), &Secrets { content, ..NONE }), "");
+    }
+    let soft = "íííííííí";
+    let latin_1: String = soft.bytes().map(char::from).collect();
+    let body = serde_json::json!({ "detail": latin_1 }).to_string();
+    assert_eq!(of_answer(&answer(body), &Secrets { content: soft, ..NONE }), "");
+}
+
+#[test]
 fn what_is_neither_json_nor_a_page_gives_no_words() {
     for body in [
         &b"upstream gone\n"[..],

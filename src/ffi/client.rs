@@ -63,11 +63,12 @@ pub unsafe extern "C" fn ue_send_conversation(
 /// Sends many messages over at most max_connections connections at once, and waits for all.
 ///
 /// messages: the first of count, which must stay as they are until the call has ended. Those to one client_user_id keep
-/// their order, also where an earlier one fails. Retries, the deadline of each message, max_per_second and the pause of a
-/// 429 are as for single ones. Uses threads of its own while it runs; callbacks come on the calling thread alone.
+/// their order, also where an earlier one fails. Retries, max_per_second and the pause of a 429 are as for single ones. The
+/// timeout counts for each message from its turn on, and not while it waits for one. Uses threads of its own while it runs;
+/// callbacks come on the calling thread alone.
 ///
 /// progress: NULL, or told after each message. Where it stops the batch, what is under way ends and the rest is
-/// UE_CANCELLED and not delivered.
+/// UE_CANCELLED and not delivered. It is not told any more once the batch was stopped, by it or otherwise.
 ///
 /// results: NULL, or room for count results, which are all set, in the messages' order, each to be freed.
 ///
@@ -100,13 +101,13 @@ pub unsafe extern "C" fn ue_send_conversations(
         let (client, messages) = unsafe { (convert::client(client)?, convert::batch(messages, count)?) };
         let _call = client.begin_call()?;
         let mut stop = convert::progress(progress, progress_user_data, count);
-        client.send_each(&messages, &mut |index, outcome| {
+        let mut told = |index, outcome: Outcome| {
             if outcome.status() != Status::Ok && index < first_failure.0 {
                 first_failure = (index, outcome.status());
             }
             results.set(index, outcome);
-            stop()
-        })
+        };
+        client.send_each(&messages, &mut told, &mut stop)
     });
     let untold = match sent {
         Some(Ok(())) => return first_failure.1.into(),

@@ -1,5 +1,6 @@
 //! Every cast: what comes from C becomes checked Rust, and what goes to C becomes a handle.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::path::PathBuf;
@@ -203,7 +204,7 @@ impl Messages for Batch {
         self.count
     }
 
-    fn get(&self, index: usize) -> Result<Message<'_>, Error> {
+    fn get<'a>(&'a self, index: usize) -> Result<Cow<'a, Message<'a>>, Error> {
         // SAFETY: what `batch` was promised; the index is below the count.
         let one = unsafe { self.first.byte_add(index * self.stride) };
         // SAFETY: as above.
@@ -215,7 +216,7 @@ impl Messages for Batch {
             )));
         }
         // SAFETY: as above.
-        unsafe { message(one) }
+        unsafe { message(one) }.map(Cow::Owned)
     }
 }
 

@@ -11,16 +11,27 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs the body of an entry point; `None` when it panicked, which is a fault of this library.
+/// Runs the body of an entry point of the C API; `None` when it panicked, which is a fault of this library.
 pub(crate) fn guard<T>(body: impl FnOnce() -> T) -> Option<T> {
     keep_quiet();
-    let before = GUARDED.replace(true);
-    let result = sys::uncancelled(|| panic::catch_unwind(AssertUnwindSafe(body)).ok());
+    sys::uncancelled(|| contain(true, body))
+}
+
+/// Runs `body`; `None` when it panicked. `quiet` leaves the panic hook out, which only a guarded call may ask for.
+pub(crate) fn contain<T>(quiet: bool, body: impl FnOnce() -> T) -> Option<T> {
+    let before = GUARDED.replace(quiet);
+    let result = panic::catch_unwind(AssertUnwindSafe(body)).ok();
     GUARDED.set(before);
     result
 }
 
-/// Leaves the report of a guarded panic out, and every other one as it is.
+/// Whether this thread is in a guarded call: the threads that it starts for the call are then as quiet as it is.
+pub(crate) fn is_guarded() -> bool {
+    GUARDED.get()
+}
+
+/// Replaces the panic hook by one that reports no guarded panic, and every other one as before. Only the entry points of the
+/// C API do so: the hook of a Rust host is its own.
 fn keep_quiet() {
     static DONE: AtomicBool = AtomicBool::new(false);
     if !DONE.load(Ordering::Relaxed) && !DONE.swap(true, Ordering::SeqCst) {
@@ -35,12 +46,29 @@ fn keep_quiet() {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
 
     #[test]
     fn a_panic_becomes_none_and_the_next_call_works() {
         assert_eq!(guard(|| panic!("contained")), None::<i32>);
         assert_eq!(guard(|| 7), Some(7));
+    }
+
+    #[test]
+    fn a_panic_outside_the_c_api_is_reported_by_the_hosts_own_hook() {
+        static REPORTED: AtomicUsize = AtomicUsize::new(0);
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if info.payload_as_str() == Some("of this test") {
+                REPORTED.fetch_add(1, Ordering::SeqCst);
+            } else {
+                before(info);
+            }
+        }));
+        assert_eq!(contain(is_guarded(), || panic!("of this test")), None::<i32>);
+        assert_eq!(REPORTED.load(Ordering::SeqCst), 1);
     }
 
     #[test]

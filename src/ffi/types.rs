@@ -37,15 +37,17 @@ pub enum ue_status {
     UE_UNAUTHORIZED = 7,
     /// 404: there is no such user.
     UE_NOT_FOUND = 8,
-    /// Any other 4xx: the service refused the message.
+    /// Any other 4xx: the service refused the message; or 408: it gave up on it, and the delivery says what is known.
     UE_REJECTED = 9,
-    /// 429: too many requests.
+    /// 429: too many requests. Or, with nothing sent and ue_result_http_status 0: max_per_second, or the pause after a 429,
+    /// leaves no turn in time.
     UE_RATE_LIMITED = 10,
     /// 5xx: the service failed.
     UE_SERVER_ERROR = 11,
     /// ue_client_close was called.
     UE_CLOSED = 12,
-    /// The interrupt or progress callback asked for it.
+    /// The interrupt or progress callback asked for it. Or this is the child of a fork that a callback made: then the call
+    /// goes on in the parent.
     UE_CANCELLED = 13,
     /// A fault of this library, contained.
     UE_INTERNAL = 14,
@@ -100,8 +102,8 @@ impl From<Delivery> for ue_delivery {
 /// exception, no longjmp.
 pub type ue_log_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, text: *const c_char)>;
 
-/// Asked on the thread that is inside a ue_* call, at once when a signal came in and else at most every 100 ms while it
-/// waits. Any value but 0 ends the call with UE_CANCELLED. Must return normally.
+/// Asked on the thread that is inside a ue_* call whether to end it: at once when a signal came in, else about every 100 ms
+/// that the call lasts. Any value but 0 ends the call with UE_CANCELLED. Must return normally.
 pub type ue_interrupt_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> i32>;
 
 /// Told on the thread that is inside ue_send_conversations how many messages are done, and how many there are. Any value
@@ -127,7 +129,7 @@ pub struct ue_options {
     pub max_attempts: u32,
     /// For DNS, TCP, proxy and TLS of one attempt. Default: 10000.
     pub connect_timeout_ms: u32,
-    /// For the whole call, every attempt and wait included. Default: 30000.
+    /// For the whole call, every attempt and wait included; in a batch, for each message from its turn on. Default: 30000.
     pub timeout_ms: u32,
     /// The most requests a second over all threads of this client. Default: no limit.
     pub max_per_second: u32,
@@ -146,7 +148,7 @@ pub struct ue_options {
     pub log_user_data: *mut c_void,
     /// The least important level that is logged, 1 to 5. Default: 0, off.
     pub log_level: i32,
-    /// Asked whether a call that waits shall end. Default: never.
+    /// Asked whether to end a call. Default: never.
     pub interrupt: ue_interrupt_fn,
     /// Handed to interrupt as it is.
     pub interrupt_user_data: *mut c_void,

@@ -93,10 +93,20 @@ fn a_ticket_that_wakes_up_after_the_latest_moment_is_not_used() {
     clock.all_go([clock.join()]);
     let latest = Some(clock.now.get() + ms(1500));
     let mut ticket = clock.limiter.join(clock.now.get(), latest).unwrap();
-    clock.wait(ms(1501));
+    clock.wait(ms(1500) + LATE + ms(1));
     assert_eq!(ticket.turn(clock.now.get(), latest), Turn::TooLate(Duration::ZERO));
     drop(ticket);
-    assert_eq!(clock.all_go([clock.join()]), [1501]);
+    assert_eq!(clock.all_go([clock.join()]), [1511]);
+}
+
+#[test]
+fn a_ticket_whose_turn_is_the_latest_moment_goes_though_its_thread_wakes_up_a_little_late() {
+    let clock = Clock::new(Some(1));
+    clock.all_go([clock.join()]);
+    let latest = Some(clock.now.get() + ms(1000));
+    let mut ticket = clock.limiter.join(clock.now.get(), latest).unwrap();
+    clock.wait(ms(1000) + LATE / 2);
+    assert_eq!(ticket.turn(clock.now.get(), latest), Turn::Now);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The buffers of one connection, as ureq wants them.
+//! The buffers of one connection, as ureq wants them: what it writes, and the canned answer that it reads.
 
 use std::mem;
 use std::ops::Range;
@@ -8,20 +8,24 @@ use zeroize::Zeroize;
 
 /// Room for a head and a usual body; a larger body goes out in pieces of it.
 const OUTPUT: usize = 16 * 1024;
-const INPUT: usize = 16 * 1024;
 /// With less than this free, what is held back goes out.
 const LEAST_ROOM: usize = 4 * 1024;
 
-/// The bytes on their way out (never moved: what is held back grows where it stands) and those that came in.
+/// What ureq is shown for every answer, whose bytes [`ResponseReader`](super::response::ResponseReader) has read: that it is
+/// over, and whether the connection takes another request. By its version, as that costs less than a field.
+const KEPT: &[u8] = b"HTTP/1.1 204\r\n\r\n";
+const CLOSED: &[u8] = b"HTTP/1.0 204\r\n\r\n";
+
+/// The bytes on their way out (never moved: what is held back grows where it stands) and the canned answer.
 #[derive(Default)]
 pub(super) struct WireBuffers {
     output: Vec<u8>,
     /// How many bytes of `output` are held back.
     held: usize,
-    input: Vec<u8>,
-    consumed: usize,
-    filled: usize,
-    progress: bool,
+    /// Where the API key stands in `output`.
+    secret: Range<usize>,
+    /// What is left to read of the canned answer.
+    answer: &'static [u8],
 }
 
 impl WireBuffers {
@@ -30,12 +34,14 @@ impl WireBuffers {
         self.held += amount;
     }
 
-    /// Puts `fields` at the end of the head of a request, which is all that is held back; whether it is one.
-    pub fn add_to_head(&mut self, fields: &[u8]) -> bool {
+    /// Puts `fields`, which have the API key at `secret`, at the end of the head of a request, which is all that is held
+    /// back; whether it is one.
+    pub fn add_to_head(&mut self, fields: &[u8], secret: Range<usize>) -> bool {
         const END: &[u8] = b"\r\n";
         let Some(mut at) = self.output[..self.held].strip_suffix(END).map(<[u8]>::len) else {
             return false;
         };
+        self.secret = at + secret.start..at + secret.end;
         for part in [fields, END] {
             let Some(room) = self.output.get_mut(at..).and_then(|rest| rest.get_mut(..part.len())) else {
                 return false;
@@ -61,25 +67,14 @@ impl WireBuffers {
         &self.output[range]
     }
 
-    /// The first bytes of [`WireBuffers::free`], which have just been read into it.
-    pub fn received(&mut self, count: usize) -> &mut [u8] {
-        &mut self.input[self.filled..self.filled + count]
+    /// Wipes the API key, which has gone out: an idle connection holds none, nor does its copy in the child of a fork.
+    pub fn wipe(&mut self) {
+        self.output[mem::take(&mut self.secret)].zeroize();
     }
 
-    /// Room to read into, 1 byte at the least.
-    pub fn free(&mut self) -> &mut [u8] {
-        if self.consumed == self.filled {
-            (self.consumed, self.filled) = (0, 0);
-        }
-        if self.input.len() - self.filled < INPUT / 4 {
-            self.input.copy_within(self.consumed..self.filled, 0);
-            self.filled -= self.consumed;
-            self.consumed = 0;
-            if self.input.len() - self.filled < INPUT / 4 {
-                self.input.resize(self.input.len() + INPUT, 0);
-            }
-        }
-        &mut self.input[self.filled..]
+    /// Lays out the canned answer.
+    pub fn answer(&mut self, keep: bool) {
+        self.answer = if keep { KEPT } else { CLOSED };
     }
 }
 
@@ -92,20 +87,18 @@ impl Buffers for WireBuffers {
     }
 
     fn input(&self) -> &[u8] {
-        &self.input[self.consumed..self.filled]
+        self.answer
     }
 
+    /// Nobody reads into here: the answer is canned.
     fn input_append_buf(&mut self) -> &mut [u8] {
-        self.free()
+        &mut []
     }
 
-    fn input_appended(&mut self, amount: usize) {
-        self.filled += amount;
-    }
+    fn input_appended(&mut self, _: usize) {}
 
     fn input_consume(&mut self, amount: usize) {
-        self.progress = amount > 0;
-        self.consumed += amount;
+        self.answer = &self.answer[amount..];
     }
 
     /// The first is scratch room for bodies that are transformed on their way, which ours are not.
@@ -115,12 +108,12 @@ impl Buffers for WireBuffers {
     }
 
     fn can_use_input(&self) -> bool {
-        self.consumed < self.filled && self.progress
+        !self.answer.is_empty()
     }
 }
 
 impl Drop for WireBuffers {
-    /// The key went through here.
+    /// What went out last may have been a part of the key.
     fn drop(&mut self) {
         self.output.zeroize();
     }

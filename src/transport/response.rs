@@ -12,12 +12,11 @@ use memchr::memchr;
 use self::chunks::{Chunks, Progress};
 use self::fields::{Fields, Framing};
 use self::status_line::StatusLine;
-use crate::verdict::{Answer, BodyEnd, Fault};
+use crate::verdict::{Answer, BodyEnd, Fault, KEPT_BODY};
 
 /// The largest head of an answer, everything before it (1xx) included.
 pub(super) const LARGEST_HEAD: usize = 64 * 1024;
-/// How much of a body is kept, and how much is read so that the connection can be used again. Framing counts as read.
-const KEPT_BODY: usize = 64 * 1024;
+/// How much of a body is read so that the connection can be used again. Framing counts as read.
 const READ_BODY: usize = 1024 * 1024;
 /// A buffer for heads that is larger is not kept for the next answer: hardly any is.
 const KEPT_BUFFER: usize = 4 * 1024;
@@ -38,7 +37,6 @@ pub(super) struct ResponseReader {
     has_head: bool,
     /// How many bytes came after the head, framing included.
     received_body: usize,
-    is_started: bool,
     reusable: bool,
 }
 
@@ -69,7 +67,6 @@ impl ResponseReader {
     /// Takes in all of `bytes`. The only error is [`Fault::Garbage`], while the head of the final answer is not complete:
     /// this is no HTTP/1.x answer, or its head is too large.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
-        self.is_started |= !bytes.is_empty();
         if matches!(self.stage, Stage::Head) {
             let room = bytes.len().min(LARGEST_HEAD - self.head.len());
             let taken = self.read_head(&bytes[..room]).inspect_err(|_| self.stop())?;
@@ -93,15 +90,10 @@ impl ResponseReader {
         matches!(self.stage, Stage::Done)
     }
 
-    /// Whether any byte came.
-    pub fn is_started(&self) -> bool {
-        self.is_started
-    }
-
     /// No more bytes will come: the peer ended the connection in order (`clean`), or it broke, or the caller gave up.
     pub fn end(&mut self, clean: bool) {
         match &self.stage {
-            Stage::UntilEnd if clean => self.answer.body_end = BodyEnd::Whole,
+            Stage::UntilEnd if clean => self.answer.body_end = BodyEnd::Closed,
             // Bytes came, but none of them was content: they may be anything, such as a page instead of a chunk.
             Stage::Chunks(_)
                 if self.answer.body_end == BodyEnd::Cut && self.answer.body.is_empty() && self.received_body > 0 =>

@@ -1,24 +1,24 @@
 //! A TCP connection that never blocks: connecting to the first address that answers, one write, one read.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::wait::{Stop, Waiter};
-use crate::ffi::sys::{self, Interest, Pollable};
+use crate::ffi::sys::{self, Interest, Own, Pollable};
 use crate::verdict::Fault;
 
 /// How long an address has before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
-pub(crate) struct Socket(TcpStream);
+pub(crate) struct Socket(Own<TcpStream>);
 
 impl Socket {
     /// Connects to whichever of `addresses` answers first.
     pub fn connect(addresses: &[SocketAddr], waiter: &Waiter, deadline: Instant) -> Result<Self, Fault> {
         let mut next = addresses.iter();
-        let mut under_way: Vec<(SocketAddr, TcpStream)> = Vec::new();
+        let mut under_way: Vec<(SocketAddr, Own<TcpStream>)> = Vec::new();
         let mut last_error = None;
         loop {
             if let Some(address) = next.next() {
@@ -44,9 +44,9 @@ impl Socket {
             };
             for index in (0..under_way.len()).rev().filter(|index| ready.has(*index)) {
                 let (address, stream) = under_way.remove(index);
-                match stream.take_error() {
-                    Ok(None) => return Ok(Socket(stream)),
-                    Ok(Some(error)) | Err(error) => last_error = Some((address, error)),
+                match connected(&stream) {
+                    Ok(()) => return Ok(Socket(stream)),
+                    Err(error) => last_error = Some((address, error)),
                 }
             }
         }
@@ -54,17 +54,42 @@ impl Socket {
 
     /// Writes what the kernel takes at once; `WouldBlock` when that is nothing. Raises no SIGPIPE.
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        uninterrupted(|| (&self.0).write(bytes))
+        uninterrupted(|| sys::send(&self.0, bytes))
     }
 
     /// Reads what is there; `WouldBlock` when that is nothing, 0 at the end.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        uninterrupted(|| (&self.0).read(buffer))
+        uninterrupted(|| sys::receive(&self.0, buffer, false))
+    }
+
+    /// Whether a part of what was written has not arrived at the peer's system. An answer that comes all the same was not
+    /// made of the whole: whoever has read all of it acknowledges all of it with the answer (RFC 9293, section 3.4).
+    pub fn is_ahead_of_peer(&self) -> bool {
+        sys::unacknowledged(&self.0) > 0
+    }
+
+    /// Whether a part of what was written has never left. It never will where the connection was reset.
+    pub fn has_unsent(&self) -> bool {
+        sys::unsent(&self.0) > 0
     }
 
     /// Whether there is neither an end nor a byte to read: what an idle connection looks like.
     pub fn is_quiet(&self) -> bool {
-        matches!(uninterrupted(|| self.0.peek(&mut [0])), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        let peeked = uninterrupted(|| sys::receive(&self.0, &mut [0], true));
+        matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// What came of a connect that has ended.
+///
+/// On this machine a connect to a port that nobody listens on can meet itself: where that port is the one that the system
+/// chose for this end, TCP connects the socket to itself, and the request would be its own answer.
+fn connected(stream: &Own<TcpStream>) -> io::Result<()> {
+    let stream = stream.get()?;
+    match stream.take_error()? {
+        Some(error) => Err(error),
+        None if stream.local_addr()? == stream.peer_addr()? => Err(io::ErrorKind::ConnectionRefused.into()),
+        None => Ok(()),
     }
 }
 

@@ -34,29 +34,52 @@ use crate::verdict::Fault;
 #[derive(Clone)]
 pub(crate) struct Roots(Option<Arc<RootCertStore>>);
 
+/// Far above the size of any collection of authorities.
+const LARGEST_CA_FILE: u64 = 16 * 1024 * 1024;
+
+/// How much of a path is shown.
+const LONGEST_PATH: usize = 300;
+
 impl Roots {
     pub fn new(ca_file: Option<&Path>) -> Result<Self, Error> {
         let Some(path) = ca_file else {
             return Ok(Roots(None));
         };
+        if path.as_os_str().is_empty() {
+            return Err(Error::invalid("ca_file is empty: give the path of a PEM file, or leave it out"));
+        }
         Self::read(path).map(|store| Roots(Some(Arc::new(store)))).map_err(|fault| {
+            // On one line, whatever was given for a path.
+            let path = path.display().to_string();
+            let shown: String = path.chars().take(LONGEST_PATH).flat_map(char::escape_debug).collect();
             Error::invalid(format!(
-                "ca_file {} {fault}: give a PEM file with the certificates to trust",
-                path.display()
+                "ca_file {shown} {fault}: give the path of a PEM file with the certificates to trust"
             ))
         })
     }
 
     /// The certificates in a file; or what is wrong with it, as the end of a sentence.
     fn read(path: &Path) -> Result<RootCertStore, String> {
-        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => "does not exist".into(),
+        let unreadable = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => "does not exist".to_owned(),
             io::ErrorKind::PermissionDenied => "cannot be read: this process has no permission".into(),
-            io::ErrorKind::IsADirectory => "is a directory".into(),
             _ => format!("cannot be read: {error}"),
-        })?;
+        };
+        let kind = std::fs::metadata(path).map_err(unreadable)?;
+        if kind.is_dir() {
+            return Err("is a directory".into());
+        }
+        // A pipe could keep its reader waiting, a device has no end.
+        if !kind.is_file() {
+            return Err("is not a file".into());
+        }
+        if kind.len() > LARGEST_CA_FILE {
+            return Err(format!("has {} bytes, the most is {LARGEST_CA_FILE}", kind.len()));
+        }
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&bytes) {
+        for certificate in CertificateDer::pem_slice_iter(bytes) {
             let certificate = certificate.map_err(|error| words::of_pem(&error).to_owned())?;
             roots.add(certificate).map_err(|error| match error {
                 rustls::Error::InvalidCertificate(why) => {
@@ -66,7 +89,7 @@ impl Roots {
             })?;
         }
         if roots.is_empty() {
-            return Err(without_certificates(&bytes).into());
+            return Err(without_certificates(bytes).into());
         }
         Ok(roots)
     }

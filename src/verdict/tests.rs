@@ -134,7 +134,7 @@ fn a_2xx_is_the_services_own_when_its_body_is_empty_or_json_as_far_as_it_came() 
         b"{\"not UTF-8 \xff\xfe\":\"\x80\"}",
     ] {
         for content_type in ["", "text/plain", "application/json"] {
-            for body_end in [BodyEnd::Whole, BodyEnd::Cut] {
+            for body_end in [BodyEnd::Cut, BodyEnd::Closed] {
                 let answer = typed(content_type, body, body_end);
                 assert_eq!(judged(&answer), OURS, "{content_type:?} {:?}", String::from_utf8_lossy(body));
             }
@@ -144,6 +144,20 @@ fn a_2xx_is_the_services_own_when_its_body_is_empty_or_json_as_far_as_it_came() 
     {
         assert_eq!(judged(&typed("", deep.as_bytes(), BodyEnd::Cut)), OURS);
     }
+}
+
+#[test]
+fn a_body_that_came_to_its_end_must_be_json_to_its_end() {
+    for (body, is_whole) in
+        [("{", false), ("[\"Welcome to the portal", false), ("{\"id\":1", false), ("{}", true), ("", true)]
+    {
+        let expected = if is_whole { OURS } else { NOT_OURS };
+        assert_eq!(judged(&typed("application/json", body.as_bytes(), BodyEnd::Whole)), expected, "{body:?}");
+        assert_eq!(judged(&typed("application/json", body.as_bytes(), BodyEnd::Cut)), OURS, "{body:?}");
+    }
+    // No more of it was kept.
+    let long = format!("[\"{}", "x".repeat(KEPT_BODY - 2));
+    assert_eq!(judged(&typed("application/json", long.as_bytes(), BodyEnd::Whole)), OURS);
 }
 
 #[test]
@@ -179,7 +193,7 @@ fn a_2xx_whose_body_is_not_json_is_not_the_services_own() {
 #[test]
 fn only_what_is_declared_as_json_may_be_another_value_than_an_object_or_an_array() {
     for body in ["\"ok\"", "7", "null", "tru", "-", "\"o"] {
-        assert_eq!(judged(&typed("application/json", body.as_bytes(), BodyEnd::Whole)), OURS, "{body}");
+        assert_eq!(judged(&typed("application/json", body.as_bytes(), BodyEnd::Cut)), OURS, "{body}");
         assert_eq!(judged(&typed("text/plain", body.as_bytes(), BodyEnd::Whole)), NOT_OURS, "{body}");
         assert_eq!(judged(&typed("", body.as_bytes(), BodyEnd::Cut)), NOT_OURS, "{body}");
     }
@@ -236,7 +250,7 @@ fn a_2xx_before_the_whole_request_went_out_is_unknown() {
 fn each_reason_against_a_2xx_has_its_words() {
     let broken = typed("", b"", BodyEnd::Broken);
     let early = Answer { request_complete: false, ..broken.clone() };
-    let encoded = Answer { content_encoded: true, ..answer(201) };
+    let encoded = Answer { content_encoded: true, body: vec![0x1f, 0x8b], ..answer(201) };
     for (answer, words) in [
         (early, "a 201 Created came before the whole request had gone out"),
         (broken, "a 201 Created came, but its body cannot be decoded: its framing is broken"),

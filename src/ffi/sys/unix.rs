@@ -4,31 +4,147 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{Interest, MOST_INTERESTS, Ready};
+#[cfg(test)]
+use super::Pollable;
+use super::{Interest, MOST_INTERESTS, Own, Pair, Ready};
 
-pub(crate) type Pair = UnixStream;
+pub(crate) type Local = UnixStream;
 pub(crate) type Raw = RawFd;
+
+pub(crate) trait Socket: AsRawFd + From<OwnedFd> + Into<OwnedFd> {}
+impl Socket for UnixStream {}
+impl Socket for TcpStream {}
+
+pub(super) fn raw(socket: &impl Socket) -> Raw {
+    socket.as_raw_fd()
+}
+
+pub(super) fn above_standard<T: Socket>(socket: T) -> io::Result<T> {
+    if socket.as_raw_fd() > libc::STDERR_FILENO {
+        return Ok(socket);
+    }
+    // SAFETY: no pointers are passed, and `socket` is open.
+    let above = owned(unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_DUPFD_CLOEXEC, libc::STDERR_FILENO + 1) })?;
+    Ok(T::from(above)) // the flags of the socket itself (non-blocking) are shared
+}
 
 pub(super) const READ: libc::c_short = libc::POLLIN;
 pub(super) const WRITE: libc::c_short = libc::POLLOUT;
 
+/// What tells a socket from another file under the same descriptor: its inode's number.
+pub(crate) type Identity = u64;
+
+pub(super) fn identity(socket: &impl Socket) -> io::Result<Identity> {
+    identity_of(socket.as_raw_fd()).ok_or_else(io::Error::last_os_error)
+}
+
+/// `None` for what is not open, or not a socket. Safe in the child of a fork.
+fn identity_of(fd: RawFd) -> Option<Identity> {
+    // SAFETY: all zero is a valid stat.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: `stat` is valid for the call.
+    let is_known = unsafe { libc::fstat(fd, &mut stat) } == 0;
+    (is_known && stat.st_mode & libc::S_IFMT == libc::S_IFSOCK).then_some(stat.st_ino as Identity)
+}
+
+/// The sockets of this library that are open: for each descriptor the identity of its socket, 0 for none. Descriptors
+/// beyond its end stay open in the child of a fork.
+static OPEN: [AtomicU64; 65536] = [const { AtomicU64::new(0) }; 65536];
+/// How much of it may be in use.
+static OPEN_UP_TO: AtomicUsize = AtomicUsize::new(0);
+
+fn place_of(socket: &impl Socket) -> Option<(usize, &'static AtomicU64)> {
+    let index = usize::try_from(socket.as_raw_fd()).ok()?;
+    Some((index, OPEN.get(index)?))
+}
+
+pub(super) fn track(socket: &impl Socket) -> io::Result<Identity> {
+    let identity = identity(socket)?;
+    if let Some((index, place)) = place_of(socket) {
+        place.store(identity, Ordering::SeqCst);
+        OPEN_UP_TO.fetch_max(index + 1, Ordering::SeqCst);
+    }
+    Ok(identity)
+}
+
+/// Before the descriptor is closed, never after: it could be somebody else's by then.
+pub(super) fn untrack(socket: &impl Socket) {
+    if let Some((_, place)) = place_of(socket) {
+        place.store(0, Ordering::SeqCst);
+    }
+}
+
+/// Closes the parent's sockets in the child of a fork. That sends nothing as long as the parent has its own.
+fn close_all() {
+    for (fd, place) in OPEN.iter().enumerate().take(OPEN_UP_TO.load(Ordering::SeqCst)) {
+        let identity = place.swap(0, Ordering::SeqCst);
+        if identity != 0 && identity_of(fd as RawFd) == Some(identity) {
+            // SAFETY: the descriptor is this library's own, and nothing in this process uses it again.
+            unsafe { libc::close(fd as RawFd) };
+        }
+    }
+}
+
+#[cfg(test)]
 impl super::Pollable for TcpStream {
     fn raw(&self) -> Raw {
         self.as_raw_fd()
     }
 }
 
-impl super::Pollable for UnixStream {
-    fn raw(&self) -> Raw {
-        self.as_raw_fd()
-    }
+pub(crate) fn pair() -> io::Result<(Pair, Pair)> {
+    let (one, other) = UnixStream::pair()?;
+    Ok((Own::new(one)?, Own::new(other)?))
 }
 
-pub(crate) fn pair() -> io::Result<(Pair, Pair)> {
-    UnixStream::pair()
+/// The calls say for themselves that they must not block: the flag of the descriptor is another file's, should other code
+/// have closed the socket.
+pub(crate) fn send(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    #[cfg(not(target_vendor = "apple"))]
+    const FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    #[cfg(target_vendor = "apple")]
+    const FLAGS: libc::c_int = libc::MSG_DONTWAIT;
+    // SAFETY: `bytes` is valid for its length.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), FLAGS) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+pub(crate) fn receive(socket: &TcpStream, buffer: &mut [u8], peek: bool) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | if peek { libc::MSG_PEEK } else { 0 };
+    // SAFETY: `buffer` can be written for its length.
+    let received = unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) };
+    usize::try_from(received).map_err(|_| io::Error::last_os_error())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn unacknowledged(socket: &TcpStream) -> usize {
+    queued(socket, 0x5411) // SIOCOUTQ, tcp(7)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn unsent(socket: &TcpStream) -> usize {
+    queued(socket, 0x894B) // SIOCOUTQNSD: those that were never sent, of the above
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn queued(socket: &TcpStream, which: u32) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: both requests write an int, which `count` is.
+    let asked = unsafe { libc::ioctl(socket.as_raw_fd(), which as _, &raw mut count) };
+    if asked == 0 { usize::try_from(count).unwrap_or(0) } else { 0 }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn unacknowledged(_: &TcpStream) -> usize {
+    0
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn unsent(_: &TcpStream) -> usize {
+    0
 }
 
 pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Ready> {
@@ -41,12 +157,16 @@ pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Read
     if unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, super::milliseconds(timeout)) } < 0 {
         return Err(io::Error::last_os_error());
     }
+    if fds.iter().any(|fd| fd.revents & libc::POLLNVAL != 0) {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
     Ok(Ready::of(fds.iter().map(|fd| fd.revents != 0)))
 }
 
-pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<TcpStream> {
+pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<Own<TcpStream>> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-    let stream = TcpStream::from(new_socket(family)?);
+    let own = Own::new(TcpStream::from(new_socket(family)?))?;
+    let stream = own.get()?;
     stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
     let (storage, length) = sockaddr(address);
@@ -59,7 +179,7 @@ pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<TcpStream> {
             return Err(error);
         }
     }
-    Ok(stream)
+    Ok(own)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
@@ -162,10 +282,11 @@ pub(crate) fn forks() -> u64 {
 pub(crate) fn count_forks() {
     extern "C" fn in_child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
+        close_all();
     }
     static BEGUN: AtomicBool = AtomicBool::new(false); // no lock, which a child could find held for ever
     if !BEGUN.swap(true, Ordering::SeqCst) {
-        // SAFETY: `in_child` only adds to an atomic, which is safe in the child of a process with threads; the C library
+        // SAFETY: `in_child` only uses atomics, fstat(2) and close(2), which is safe in the child of a process with threads; the C library
         // forgets the handler when this library is unloaded. It fails only without memory: then nothing is counted.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     }
@@ -176,4 +297,20 @@ pub(crate) fn count_forks() {
 pub(super) fn shorten_backlog(listener: &std::net::TcpListener) {
     // SAFETY: no pointers are passed.
     assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+}
+
+/// A socket that TCP has connected to itself, as it does with one that connects to the port that it was given.
+#[cfg(test)]
+pub(crate) fn connected_to_itself() -> Own<TcpStream> {
+    use std::net::{Ipv4Addr, TcpListener};
+    let socket = Own::new(TcpStream::from(new_socket(libc::AF_INET).unwrap())).unwrap();
+    let bind_and_connect = |address: SocketAddr| {
+        let (storage, length) = sockaddr(&address);
+        let pointer = (&raw const storage).cast::<libc::sockaddr>();
+        // SAFETY: `pointer` is valid for `length` bytes, which `sockaddr` wrote.
+        unsafe { libc::bind(socket.raw(), pointer, length) == 0 && libc::connect(socket.raw(), pointer, length) == 0 }
+    };
+    let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).unwrap();
+    assert!(bind_and_connect(free()));
+    socket
 }

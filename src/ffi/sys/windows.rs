@@ -5,14 +5,40 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::windows::io::{AsRawSocket, FromRawSocket, RawSocket};
 use std::time::Duration;
 
-use super::{Interest, MOST_INTERESTS, Ready};
+use super::{Interest, MOST_INTERESTS, Own, Pair, Ready};
 
-pub(crate) type Pair = TcpStream;
+pub(crate) type Local = TcpStream;
 pub(crate) type Raw = RawSocket;
+
+pub(crate) trait Socket: AsRawSocket {}
+impl Socket for TcpStream {}
+
+pub(super) fn raw(socket: &impl Socket) -> Raw {
+    socket.as_raw_socket()
+}
+
+/// A socket is none of the standard handles here.
+pub(super) fn above_standard<T: Socket>(socket: T) -> io::Result<T> {
+    Ok(socket)
+}
+
+/// Sockets are not handed out anew under the same handle by code that closes what it did not open.
+pub(crate) type Identity = ();
+
+pub(super) fn identity(_: &impl Socket) -> io::Result<Identity> {
+    Ok(())
+}
+
+pub(super) fn track(_: &impl Socket) -> io::Result<Identity> {
+    Ok(())
+}
+
+pub(super) fn untrack(_: &impl Socket) {}
 
 pub(super) const READ: i16 = 0x0100; // POLLRDNORM
 pub(super) const WRITE: i16 = 0x0010; // POLLWRNORM
 
+#[cfg(test)]
 impl super::Pollable for TcpStream {
     fn raw(&self) -> Raw {
         self.as_raw_socket()
@@ -47,12 +73,32 @@ pub(crate) fn pair() -> io::Result<(Pair, Pair)> {
     loop {
         let (theirs, from) = listener.accept()?;
         if from == ours.local_addr()? {
-            return Ok((ours, theirs));
+            return Ok((Own::new(ours)?, Own::new(theirs)?));
         }
     }
 }
 
+pub(crate) fn send(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    io::Write::write(&mut socket, bytes)
+}
+
+pub(crate) fn receive(mut socket: &TcpStream, buffer: &mut [u8], peek: bool) -> io::Result<usize> {
+    if peek { socket.peek(buffer) } else { io::Read::read(&mut socket, buffer) }
+}
+
+pub(crate) fn unacknowledged(_: &TcpStream) -> usize {
+    0
+}
+
+pub(crate) fn unsent(_: &TcpStream) -> usize {
+    0
+}
+
 pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Ready> {
+    if interests.is_empty() {
+        std::thread::sleep(timeout); // WSAPoll takes none
+        return Ok(Ready::default());
+    }
     let mut fds = [PollFd { socket: RawSocket::MAX, events: 0, found: 0 }; MOST_INTERESTS];
     let fds = &mut fds[..interests.len()];
     for (fd, interest) in fds.iter_mut().zip(interests) {
@@ -62,10 +108,14 @@ pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Read
     if unsafe { WSAPoll(fds.as_mut_ptr(), fds.len() as u32, super::milliseconds(timeout)) } < 0 {
         return Err(last_error());
     }
+    const INVALID: i16 = 0x0004; // POLLNVAL
+    if fds.iter().any(|fd| fd.found & INVALID != 0) {
+        return Err(io::Error::from_raw_os_error(10038)); // WSAENOTSOCK
+    }
     Ok(Ready::of(fds.iter().map(|fd| fd.found != 0)))
 }
 
-pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<TcpStream> {
+pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<Own<TcpStream>> {
     const AF_INET: i32 = 2;
     const AF_INET6: i32 = 23;
     const SOCK_STREAM: i32 = 1;
@@ -77,7 +127,8 @@ pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<TcpStream> {
         return Err(last_error());
     }
     // SAFETY: `raw` was just opened and belongs to nobody else.
-    let stream = unsafe { TcpStream::from_raw_socket(raw) };
+    let own = Own::new(unsafe { TcpStream::from_raw_socket(raw) })?;
+    let stream = own.get()?;
     stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
     let bytes = sockaddr(address, family as u16);
@@ -88,7 +139,7 @@ pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<TcpStream> {
             return Err(error);
         }
     }
-    Ok(stream)
+    Ok(own)
 }
 
 /// A `sockaddr_in` or a `sockaddr_in6`, byte by byte.

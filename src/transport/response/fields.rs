@@ -7,7 +7,7 @@ use ureq::http::Uri;
 use crate::verdict::{Answer, ContentType};
 
 /// The longest request id that is kept.
-const LONGEST_ID: usize = 128;
+const LONGEST_ID: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Name {
@@ -126,7 +126,8 @@ impl Fields {
         };
         let answer = &mut self.answer;
         match name {
-            Name::CfRay => answer.request_id = text[..text.len().min(LONGEST_ID)].to_owned(),
+            Name::CfRay if is_plain_id(text) => answer.request_id = text.to_owned(),
+            Name::CfRay => {}
             Name::ContentType => answer.content_type = ContentType::of(text),
             Name::Date => answer.date = Some(text.to_owned()),
             Name::Location => answer.location_host = host_of(text),
@@ -199,24 +200,44 @@ fn split_name(field: &[u8], of_success: bool) -> Option<(Name, Option<&[u8]>)> {
 
 /// The name that a line begins with, and its length.
 fn find(names: &[(&[u8], Name)], line: &[u8]) -> Option<(usize, Name)> {
+    // Where a name ends comes first: of the few that begin alike, one at most ends there.
     let begins_with = |name: &[u8]| {
-        line.get(name.len()).is_some_and(|next| !is_token(*next)) && line[..name.len()].eq_ignore_ascii_case(name)
+        line.get(name.len()).is_some_and(|next| !IS_TOKEN[usize::from(*next)])
+            && line[..name.len()].eq_ignore_ascii_case(name)
     };
     names.iter().find(|(name, _)| begins_with(name)).map(|(name, found)| (name.len(), *found))
 }
 
 /// What a name consists of (RFC 9110, section 5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
+static IS_TOKEN: [bool; 256] = {
+    let mut is_token = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        is_token[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let marks = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < marks.len() {
+        is_token[marks[at] as usize] = true;
+        at += 1;
+    }
+    is_token
+};
 
 /// The value of a field: its lines without the blanks around them, joined by a space. `None` if it holds a control character.
 fn value_of(rest: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let is_sound = |line: &[u8]| !line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
+    if let [line @ .., b'\r', b'\n'] = rest
+        && is_sound(line)
+    {
+        return Some(Cow::Borrowed(trim(line)));
+    }
     let mut value = Cow::Borrowed(&rest[..0]);
     for line in rest.split_inclusive(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = trim(line.strip_suffix(b"\r").unwrap_or(line));
-        if line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        if !is_sound(line) {
             return None;
         }
         if value.is_empty() {
@@ -252,6 +273,11 @@ fn parse_length(member: &[u8]) -> Option<u64> {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
         count.checked_mul(10)?.checked_add(digit)
     })
+}
+
+/// Whether a text is no more than an id: it is shown, and a text could be an echo of the request.
+fn is_plain_id(text: &str) -> bool {
+    text.len() <= LONGEST_ID && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn host_of(location: &str) -> Option<String> {

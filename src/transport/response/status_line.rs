@@ -37,16 +37,54 @@ const VERSION: &[u8] = b"HTTP/1.";
 #[derive(Debug)]
 pub(super) struct Malformed;
 
+fn is_of_reason(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+}
+
 impl StatusLine {
     /// Returns how many of the bytes belong to the line and what stands before it.
     pub fn read(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
-        for (index, byte) in bytes.iter().enumerate() {
+        let mut index = self.read_usual(bytes);
+        while index < bytes.len() {
+            if self.at == At::Reason {
+                index += bytes[index..].iter().take_while(|byte| is_of_reason(**byte)).count();
+            }
+            let Some(byte) = bytes.get(index) else { break };
             self.at = self.next(*byte)?;
+            index += 1;
             if self.is_complete() {
-                return Ok(index + 1);
+                return Ok(index);
             }
         }
         Ok(bytes.len())
+    }
+
+    /// Reads the start of the line at once where it looks as nearly all do, and returns its length.
+    fn read_usual(&mut self, bytes: &[u8]) -> usize {
+        match bytes {
+            [
+                b'H',
+                b'T',
+                b'T',
+                b'P',
+                b'/',
+                b'1',
+                b'.',
+                b'1',
+                b' ',
+                a @ b'1'..=b'9',
+                b @ b'0'..=b'9',
+                c @ b'0'..=b'9',
+                b' ',
+                ..,
+            ] if self.at == At::Start => {
+                self.http_1_1 = true;
+                self.code = [a, b, c].into_iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
+                self.at = At::Reason;
+                13
+            }
+            _ => 0,
+        }
     }
 
     fn next(&mut self, byte: u8) -> Result<At, Malformed> {
@@ -70,7 +108,7 @@ impl StatusLine {
             (At::SecondDigit, b'0'..=b'9') => self.digit(byte, At::ThirdDigit),
             (At::ThirdDigit, b'0'..=b'9') => self.digit(byte, At::AfterCode),
             (At::AfterCode, b' ') => At::Reason,
-            (At::Reason, b'\t' | b' '..=b'~' | 0x80..) => At::Reason,
+            (At::Reason, _) if is_of_reason(byte) => At::Reason,
             (At::AfterCode | At::Reason, b'\r') => At::Lf,
             (At::AfterCode | At::Reason | At::Lf, b'\n') => At::Complete,
             _ => return Err(Malformed),

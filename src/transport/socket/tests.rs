@@ -27,7 +27,7 @@ fn a_dead_address_beside_a_live_one_costs_its_head_start() {
     let started = Instant::now();
     let socket = connect(&[dead, address], Duration::from_secs(10)).unwrap();
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
-    assert_eq!(socket.0.peer_addr().unwrap(), listener.local_addr().unwrap());
+    assert_eq!(socket.0.get().unwrap().peer_addr().unwrap(), listener.local_addr().unwrap());
 }
 
 #[test]
@@ -66,4 +66,10 @@ fn the_interrupt_callback_ends_a_connect() {
     let waiter = Waiter::new(Arc::new(hooks), Arc::new(Bell::new().unwrap()));
     let connected = Socket::connect(&[dead], &waiter, Instant::now() + Duration::from_secs(20));
     assert!(matches!(connected, Err(Fault::Cancelled)));
+}
+
+#[test]
+fn a_connection_to_itself_counts_as_refused() {
+    let error = connected(&sys::connected_to_itself()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
 }

@@ -136,7 +136,7 @@ fn of_plain_certificate_error(error: &CertificateError) -> &'static str {
         }
         Bad::BadSignature => {
             "its signature, or that of the handshake, does not match. Another authority issued it than the one of the same \
-             name in ca_file, or it was damaged or forged"
+             name in ca_file, its key is too short (RSA below 2048 bits), or it was damaged or forged"
         }
         Bad::UnsupportedSignatureAlgorithmContext { .. }
         | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => UNSUPPORTED_SIGNATURE,

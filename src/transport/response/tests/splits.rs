@@ -191,7 +191,11 @@ fn expected((code, _, fields): &Head) -> (Seen, Framing) {
         content_encoded: list("content-encoding").iter().any(|coding| !matches!(coding.as_str(), "" | "identity")),
         retry_after: of_failure("retry-after"),
         date: of_failure("date"),
-        request_id: first("cf-ray").map(|id| id[..id.len().min(128)].to_owned()).unwrap_or_default(),
+        request_id: first("cf-ray")
+            .filter(|id| {
+                id.len() <= 64 && id.bytes().all(|byte| matches!(byte, b'-' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z'))
+            })
+            .unwrap_or_default(),
         cloudflare: of_failure("server").is_some_and(|server| server.eq_ignore_ascii_case("cloudflare")),
         body: vec![],
         body_end: Whole,
