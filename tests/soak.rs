@@ -1,20 +1,26 @@
 //! Many messages through random faults, from many threads, under both policies, with and without TLS: is what the
-//! library says of each of them what became of it? Run by `make soak`; takes minutes. `UE_SOAK` sets how many.
+//! library says of each of them what became of it, and does it know wherever the answers prove it? Run by `make soak`; takes
+//! minutes. `UE_SOAK` sets how many.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
-use ue_sandbox::Sandbox;
+use ue_sandbox::{Exchange, Sandbox};
 use userengage::{Client, Delivery, Message, Options, Outcome, Policy};
 
 const MESSAGES: usize = 100_000;
 const ROUND: usize = 4_000;
 const THREADS: usize = 64;
 const CLIENTS: usize = 16;
+const TIMEOUT: Duration = Duration::from_millis(2500);
+/// More than the kernel takes without a reader.
+const LARGE: usize = 14 * 1024 * 1024;
+/// Nobody listens there.
+const NOWHERE: &str = "http://127.0.0.1:9/";
 
 fn main() {
     let messages = std::env::var("UE_SOAK").ok().and_then(|count| count.parse().ok()).unwrap_or(MESSAGES);
@@ -23,7 +29,7 @@ fn main() {
     let keep = (8 * ROUND).to_string();
     let arguments = ["soak", "--port", "0", "--tls", "--keep", &keep, "--keep-bytes", "1000000000"];
     let sandbox = Sandbox::start(clap::Parser::parse_from(arguments)).expect("the sandbox starts");
-    let clients: Vec<_> = (0..CLIENTS).map(|index| (policy(index), client(&sandbox, index))).collect();
+    let clients = Clients::new(&sandbox);
 
     let (started, mut dice, mut tally) = (Instant::now(), Dice(seed), Tally::default());
     let mut done = 0;
@@ -31,7 +37,7 @@ fn main() {
         let round = ROUND.min(messages - done);
         let plans: Vec<Plan> = (done..done + round).map(|id| Plan::new(id, &mut dice)).collect();
         let results = send(&sandbox, &clients, &plans);
-        tally.add(&sandbox, &clients, &plans, results);
+        tally.add(&sandbox, &plans, results);
         sandbox.clear_faults();
         sandbox.journal().clear_requests();
         sandbox.journal().clear_conversations();
@@ -43,8 +49,32 @@ fn main() {
     tally.print();
     println!("{done} messages in {} s", started.elapsed().as_secs());
     println!("{}", tally.verdict());
-    if tally.wrong + tally.duplicates + tally.lost > 0 {
+    if tally.wrong + tally.duplicates + tally.lost + tally.known_too_little > 0 {
         std::process::exit(1);
+    }
+}
+
+/// Those that send, and one for the messages to nowhere.
+struct Clients {
+    clients: Vec<Client>,
+    nowhere: Client,
+    large: String,
+}
+
+impl Clients {
+    fn new(sandbox: &Sandbox) -> Clients {
+        let mut options = Options::default();
+        (options.base_url, options.timeout, options.max_attempts) = (NOWHERE.into(), TIMEOUT, 2);
+        let nowhere = Client::new(sandbox.api_key(), options).expect("the options are valid");
+        let clients = (0..CLIENTS).map(|index| client(sandbox, index)).collect();
+        Clients { clients, nowhere, large: "x".repeat(LARGE) }
+    }
+
+    fn send(&self, plan: &Plan) -> Outcome {
+        let client = if plan.kind == Kind::Nowhere { &self.nowhere } else { &self.clients[plan.id % CLIENTS] };
+        let content = if plan.kind == Kind::Large { &self.large } else { "Hi <b>user</b>, enjoy our product!" };
+        let sent = client.send_conversation(&Message::new(plan.user().as_str(), content));
+        sent.unwrap_or_else(userengage::Error::into_outcome)
     }
 }
 
@@ -55,7 +85,7 @@ fn policy(index: usize) -> Policy {
 fn client(sandbox: &Sandbox, index: usize) -> Client {
     let mut options = Options::default();
     options.policy = policy(index);
-    options.timeout = Duration::from_millis(2500);
+    options.timeout = TIMEOUT;
     if index % 4 < 2 {
         options.base_url = sandbox.base_url();
     } else {
@@ -68,31 +98,107 @@ fn client(sandbox: &Sandbox, index: usize) -> Client {
 /// A message and the faults that its attempts meet.
 struct Plan {
     id: usize,
+    kind: Kind,
     faults: Vec<Value>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Usual,
+    /// Its request cannot go out whole unless it is read.
+    Large,
+    /// To where nobody listens.
+    Nowhere,
 }
 
 impl Plan {
     fn new(id: usize, dice: &mut Dice) -> Self {
-        let count = dice.one_of([0, 0, 0, 1, 1, 2, 3]);
-        Plan { id, faults: (0..count).map(|_| fault(dice)).collect() }
+        let (kind, faults) = match dice.below(400) {
+            0 => (Kind::Large, vec![early_fault(dice)]),
+            1..=4 => (Kind::Nowhere, Vec::new()),
+            _ => {
+                let count = dice.one_of([0, 0, 0, 1, 1, 2, 3]);
+                (Kind::Usual, (0..count).map(|_| fault(dice)).collect())
+            }
+        };
+        Plan { id, kind, faults }
+    }
+
+    fn policy(&self) -> Policy {
+        if self.kind == Kind::Nowhere { Policy::AtMostOnce } else { policy(self.id % CLIENTS) }
     }
 
     fn user(&self) -> String {
         format!("soak-{}", self.id)
     }
 
-    fn kind(&self) -> String {
-        let Some(fault) = self.faults.first() else { return "none".into() };
+    /// The row that the message counts in.
+    fn row(&self) -> String {
+        let Some(fault) = self.faults.first() else {
+            return if self.kind == Kind::Nowhere { "nobody listens".into() } else { "none".into() };
+        };
         let text =
             |key: &str| fault[key].as_str().map(str::to_owned).or(fault[key].as_u64().map(|number| number.to_string()));
-        [text("fault"), text("status"), text("where")].into_iter().flatten().collect::<Vec<_>>().join(" ")
+        let said = |holds: bool, word: &str| holds.then(|| word.to_owned());
+        let words = [
+            said(self.kind == Kind::Large, "large:"),
+            text("fault"),
+            text("status"),
+            text("where"),
+            said(fault["bad"] == true, "bad"),
+            said(fault["headers"]["Retry-After"].is_string(), "Retry-After"),
+            said(fault["store"] == true, "stored"),
+        ];
+        words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether what the attempts met proves what became of the message.
+    fn is_proven(&self, attempts: usize, requests: &[Arc<Exchange>]) -> bool {
+        if self.kind == Kind::Nowhere {
+            return true;
+        }
+        // An attempt without a request met a connection that the fault of a neighbour had killed.
+        if requests.is_empty() || requests.len() != attempts {
+            return false;
+        }
+        let proofs: Vec<_> =
+            requests.iter().enumerate().map(|(place, request)| self.proof(self.faults.get(place), request)).collect();
+        proofs.last() == Some(&Some(Delivery::Delivered)) || proofs.iter().all(Option::is_some)
+    }
+
+    /// What one attempt proves, by the fault that it met.
+    fn proof(&self, fault: Option<&Value>, request: &Exchange) -> Option<Delivery> {
+        use Delivery::{Delivered, NotDelivered};
+        let text = |key: &str| fault.and_then(|fault| fault[key].as_str()).unwrap_or_default();
+        match (text("fault"), text("where"), request.status) {
+            // The body alone is cut, and what came of it is the service's.
+            ("close" | "reset", "in-body", _) => Some(Delivered),
+            ("reset", "request-head", _) if self.kind == Kind::Large => Some(NotDelivered),
+            ("close" | "reset", ..) => None,
+            ("chunked", ..) if fault.is_some_and(|fault| fault["bad"] == true) => None,
+            // Before the request went out whole, that it is refused is true, and that it succeeded is not.
+            ("early-answer", _, status) => (status != Some(201)).then_some(NotDelivered),
+            (_, _, Some(201)) => Some(Delivered),
+            (_, _, Some(408)) => None,
+            (_, _, Some(301 | 307 | 308 | 400..=499 | 521 | 523 | 525 | 526 | 530)) => Some(NotDelivered),
+            _ => None,
+        }
+    }
+}
+
+/// What happens to a large message before the sandbox has read it.
+fn early_fault(dice: &mut Dice) -> Value {
+    match dice.below(4) {
+        0 => json!({"fault": "close", "where": "request-head"}),
+        1 => json!({"fault": "reset", "where": "request-head"}),
+        _ => json!({"fault": "early-answer", "status": dice.one_of([201, 401, 408, 413])}),
     }
 }
 
 fn fault(dice: &mut Dice) -> Value {
     let store = dice.below(2) == 0;
     let place = dice.one_of(["request-head", "before-status", "in-status", "in-head", "in-body"]);
-    match dice.below(28) {
+    match dice.below(31) {
         0..=4 => json!({"fault": "close", "where": place}),
         5..=9 => json!({"fault": "reset", "where": place}),
         10..=11 => json!({"fault": "close", "where": "before-status", "store": store}),
@@ -103,8 +209,8 @@ fn fault(dice: &mut Dice) -> Value {
             let store = store && !matches!(status, 521 | 523 | 525 | 530);
             json!({"fault": "status", "status": status, "store": store})
         }
-        18 => json!({"fault": "status", "status": 503, "headers": {"Retry-After": "0"}}),
-        19 => json!({"fault": "status", "status": dice.one_of([400, 401, 403, 404, 408, 413, 422, 425])}),
+        18 => json!({"fault": "status", "status": 503, "headers": {"Retry-After": "0"}, "store": store}),
+        19 => json!({"fault": "status", "status": dice.one_of([400, 401, 403, 404, 413, 422, 425])}),
         20 if dice.below(8) == 0 => json!({"fault": "status", "status": 429, "headers": {"Retry-After": "0"}}),
         20 => json!({"fault": "store-then-fail"}),
         21 if dice.below(4) == 0 => json!({"fault": "hang", "store": store}),
@@ -112,16 +218,22 @@ fn fault(dice: &mut Dice) -> Value {
         22 => json!({"fault": "close-kept"}),
         23 => json!({"fault": "close-kept", "when": "on-next"}),
         24 => json!({"fault": "extra-answer"}),
-        25 => json!({"fault": "chunked"}),
+        25 => json!({"fault": "chunked", "bad": dice.below(2) == 0}),
         26 => json!({"fault": "delay", "ms": dice.below(50), "store": if store { "before" } else { "after" }}),
+        27 => json!({"fault": "status", "status": 408, "store": store}),
+        28 if store => json!({"fault": "store-then-503", "retry_after": 0}),
+        28 => json!({"fault": "store-then-408"}),
         _ => {
-            json!({"fault": "redirect", "status": dice.one_of([301, 302, 303, 307, 308]), "location": "http://127.0.0.1:9/"})
+            let status = dice.one_of([301, 302, 303, 307, 308]);
+            // The others say that the message has yet to be sent elsewhere.
+            let store = store && matches!(status, 302 | 303);
+            json!({"fault": "redirect", "status": status, "location": NOWHERE, "store": store})
         }
     }
 }
 
 /// Sends every plan's message; the results stand in the plans' order.
-fn send(sandbox: &Sandbox, clients: &[(Policy, Client)], plans: &[Plan]) -> Vec<Outcome> {
+fn send(sandbox: &Sandbox, clients: &Clients, plans: &[Plan]) -> Vec<Outcome> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(HashMap::new());
     thread::scope(|threads| {
@@ -134,9 +246,7 @@ fn send(sandbox: &Sandbox, clients: &[(Policy, Client)], plans: &[Plan]) -> Vec<
                         fault["client_user_id"] = json!(user);
                         sandbox.order(&fault).expect("the fault is known");
                     }
-                    let message = Message::new(user.as_str(), "Hi <b>user</b>, enjoy our product!");
-                    let sent = clients[plan.id % clients.len()].1.send_conversation(&message);
-                    let outcome = sent.unwrap_or_else(userengage::Error::into_outcome);
+                    let outcome = clients.send(plan);
                     results.lock().unwrap().insert(plan.id, outcome);
                 }
             });
@@ -155,6 +265,7 @@ struct Row {
     unknown_not_shown: usize,
     requests: usize,
     shown_twice: usize,
+    proven: usize,
 }
 
 #[derive(Default)]
@@ -163,23 +274,29 @@ struct Tally {
     wrong: usize,
     duplicates: usize,
     lost: usize,
+    /// How many messages' fates were proven, and of how many of these the library said that it is unknown.
+    proven: usize,
+    known_too_little: usize,
 }
 
 impl Tally {
-    fn add(&mut self, sandbox: &Sandbox, clients: &[(Policy, Client)], plans: &[Plan], results: Vec<Outcome>) {
-        let mut arrived: HashMap<String, (usize, usize)> = HashMap::new();
+    fn add(&mut self, sandbox: &Sandbox, plans: &[Plan], results: Vec<Outcome>) {
+        let mut arrived: HashMap<String, Vec<Arc<Exchange>>> = HashMap::new();
         for request in sandbox.journal().requests(0) {
-            let (requests, shown) = arrived.entry(request.client_user_id().unwrap_or_default()).or_default();
-            *requests += 1;
-            *shown += usize::from(request.stored);
+            arrived.entry(request.client_user_id().unwrap_or_default()).or_default().push(request);
         }
         for (plan, outcome) in plans.iter().zip(results) {
-            let (requests, shown) = arrived.get(&plan.user()).copied().unwrap_or_default();
-            let at_most_once = clients[plan.id % clients.len()].0 == Policy::AtMostOnce;
-            let row = self.rows.entry((if at_most_once { "most" } else { "least" }, plan.kind())).or_default();
+            let came = arrived.remove(&plan.user()).unwrap_or_default();
+            let requests = came.len();
+            let shown = came.iter().filter(|request| request.stored).count();
+            let at_most_once = plan.policy() == Policy::AtMostOnce;
+            // An attempt that began shortly before the deadline may miss the answer that would prove it.
+            let proven = outcome.elapsed() < TIMEOUT && plan.is_proven(outcome.attempts() as usize, &came);
+            let row = self.rows.entry((if at_most_once { "most" } else { "least" }, plan.row())).or_default();
             row.messages += 1;
             row.requests += requests;
             row.shown_twice += usize::from(shown > 1);
+            row.proven += usize::from(proven);
             match (outcome.delivery(), shown) {
                 (Delivery::Delivered, _) => row.delivered += 1,
                 (Delivery::NotDelivered, _) => row.not_delivered += 1,
@@ -191,7 +308,8 @@ impl Tally {
             let wrong = (outcome.delivery() == Delivery::NotDelivered && shown > 0)
                 || (outcome.delivery() == Delivery::Delivered && shown > 1 && !outcome.may_be_duplicate())
                 || requests > outcome.attempts() as usize;
-            if lost || duplicate || wrong {
+            let known_too_little = proven && outcome.delivery() == Delivery::Unknown;
+            if lost || duplicate || wrong || known_too_little {
                 println!(
                     "message {}: shown {shown} times in {requests} requests: {outcome:?}, faults {:?}",
                     plan.id, plan.faults
@@ -200,22 +318,26 @@ impl Tally {
             self.lost += usize::from(lost);
             self.duplicates += usize::from(duplicate);
             self.wrong += usize::from(wrong);
+            self.proven += usize::from(proven);
+            self.known_too_little += usize::from(known_too_little);
         }
     }
 
     fn verdict(&self) -> String {
         format!(
-            "certainty wrong: {}, duplicates under at most once: {}, lost ones called delivered: {}",
-            self.wrong, self.duplicates, self.lost
+            "certainty wrong: {}, duplicates under at most once: {}, lost ones called delivered: {}, known too little: {} of {} \
+             proven",
+            self.wrong, self.duplicates, self.lost, self.known_too_little, self.proven
         )
     }
 
     fn print(&self) {
         println!(
-            "\n{:<6} {:<28} {:>8} {:>9} {:>13} {:>14} {:>18} {:>8} {:>11}",
+            "\n{:<6} {:<34} {:>8} {:>6} {:>9} {:>13} {:>14} {:>18} {:>8} {:>11}",
             "once",
             "first fault",
             "messages",
+            "proven",
             "delivered",
             "not delivered",
             "unknown, shown",
@@ -225,8 +347,9 @@ impl Tally {
         );
         for ((policy, kind), row) in &self.rows {
             println!(
-                "{policy:<6} {kind:<28} {:>8} {:>9} {:>13} {:>14} {:>18} {:>8} {:>11}",
+                "{policy:<6} {kind:<34} {:>8} {:>6} {:>9} {:>13} {:>14} {:>18} {:>8} {:>11}",
                 row.messages,
+                row.proven,
                 row.delivered,
                 row.not_delivered,
                 row.unknown_shown,

@@ -9,7 +9,11 @@ use userengage::Status::{
 };
 use userengage::{Client, Policy};
 
+use super::raw::{Raw, Then};
 use super::support::*;
+
+/// More than the kernel takes without a reader, so that a request of this size cannot have gone out whole.
+const LARGE: usize = 16 * 1024 * 1024;
 
 /// What one fault, and then a sound service, must come to.
 struct Row {
@@ -87,11 +91,60 @@ fn answers_that_refuse() {
 #[test]
 fn answers_that_ask_to_come_again() {
     check(&[
-        repeated(status(408)),
         repeated(status(425)),
+        repeated(json!({"fault": "status", "status": 425, "headers": {"Retry-After": "0"}})),
         repeated(json!({"fault": "status", "status": 429, "headers": {"Retry-After": "0"}})),
-        repeated(json!({"fault": "status", "status": 503, "headers": {"Retry-After": "0"}})),
     ]);
+}
+
+/// `Retry-After` says when, not whether: a cache that did not wait for the service sends it too.
+#[test]
+fn a_503_proves_nothing_with_and_without_retry_after() {
+    let mut rows = Vec::new();
+    for store in [false, true] {
+        rows.push(parting(json!({"fault": "status", "status": 503, "store": store}), ServerError));
+        for when in ["0", "soon", "Thu, 01 Jan 1970 00:00:00 GMT"] {
+            let headers = json!({"Retry-After": when});
+            rows.push(parting(
+                json!({"fault": "status", "status": 503, "headers": headers, "store": store}),
+                ServerError,
+            ));
+        }
+    }
+    rows.push(parting(json!({"fault": "store-then-503", "retry_after": 0}), ServerError));
+    check(&rows);
+}
+
+/// A server's timeout may pass after the handler has begun.
+#[test]
+fn a_408_after_the_whole_request_proves_nothing() {
+    check(&[
+        parting(status(408), Rejected),
+        parting(json!({"fault": "status", "status": 408, "store": true}), Rejected),
+        parting(json!({"fault": "status", "status": 408, "headers": {"Retry-After": "0"}}), Rejected),
+        parting(json!({"fault": "store-then-408"}), Rejected),
+    ]);
+}
+
+#[test]
+fn the_advice_for_a_408_is_to_look_first_and_not_to_correct_the_message() {
+    let user = User::new();
+    user.order([json!({"fault": "store-then-408"})]);
+    let outcome = outcome(client(Policy::AtMostOnce).send_conversation(&user.message()));
+    let text = outcome.message();
+    assert!(text.contains("unknown") && !text.to_lowercase().contains("correct"), "{text}");
+}
+
+#[test]
+fn a_408_before_the_end_of_the_request_is_not_delivered_and_repeated() {
+    let (user, content) = (User::new(), "x".repeat(LARGE));
+    let message = userengage::Message::new(user.0.as_str(), &*content);
+    user.order([json!({"fault": "early-answer", "status": 408, "times": 2})]);
+    let outcome = outcome(client_with(|options| options.max_attempts = 2).send_conversation(&message));
+    let got = (outcome.status(), outcome.delivery(), outcome.attempts());
+    assert_eq!(got, (Rejected, NotDelivered, 2), "{outcome:?}");
+    assert!(!outcome.message().to_lowercase().contains("correct"), "{}", outcome.message());
+    assert_eq!((user.requests().len(), user.shown()), (2, 0));
 }
 
 #[test]
@@ -126,12 +179,26 @@ fn redirects_are_never_followed() {
     let to = |code: u16| json!({"fault": "redirect", "status": code, "location": location});
     check(&[
         decided(to(301), BadReply, NotDelivered),
-        decided(to(302), BadReply, NotDelivered),
-        decided(to(303), BadReply, Unknown),
         decided(to(307), BadReply, NotDelivered),
         decided(to(308), BadReply, NotDelivered),
         decided(status(304), BadReply, NotDelivered),
     ]);
+    assert_eq!(trap.requests().len(), 0, "the target saw a request");
+}
+
+/// By 302 and 303 frameworks end a POST that they have processed (post, redirect, get).
+#[test]
+fn a_302_or_303_proves_nothing_and_is_never_followed_or_repeated() {
+    let trap = User::new();
+    let location = format!("{}users/{}/conversations/", sandbox().base_url(), trap.0);
+    let mut rows = Vec::new();
+    for code in [302, 303] {
+        for store in [false, true] {
+            let fault = json!({"fault": "redirect", "status": code, "location": location, "store": store});
+            rows.push(decided(fault, BadReply, Unknown));
+        }
+    }
+    check(&rows);
     assert_eq!(trap.requests().len(), 0, "the target saw a request");
 }
 
@@ -141,11 +208,15 @@ fn a_2xx_is_believed_when_it_is_the_services_own() {
     check(&[
         decided(with(200, "application/json", "{}"), Ok, Delivered),
         decided(with(201, "application/json", ""), Ok, Delivered),
-        decided(with(202, "application/json", "{\"cut of"), Ok, Delivered),
+        decided(with(202, "application/json", " {\"id\": 7}\r\n"), Ok, Delivered),
         decided(json!({"fault": "status", "status": 204, "store": true, "body": ""}), Ok, Delivered),
         decided(with(200, "text/html", "<html>Log in to the network</html>"), BadReply, Unknown),
         decided(with(200, "text/plain", "welcome"), BadReply, Unknown),
         decided(json!({"fault": "html", "status": 200, "title": "Portal"}), BadReply, Unknown),
+        decided(with(200, "text/html; profile=\"json\"", "<html>Log in</html>"), BadReply, Unknown),
+        decided(with(200, "text/html; charset=utf-8", "[Welcome] <html>"), BadReply, Unknown),
+        decided(with(200, "text/html", "{{ portal }}"), BadReply, Unknown),
+        decided(json!({"fault": "chunked", "bad": true}), BadReply, Unknown),
     ]);
 }
 
@@ -198,21 +269,32 @@ fn a_server_that_never_answers_is_a_timeout_and_unknown() {
 
 #[test]
 fn an_answer_before_the_end_of_the_request_is_heard() {
-    let content = "x".repeat(8 * 1024 * 1024);
-    for (code, status) in [(413, Rejected), (401, Unauthorized)] {
+    let content = "x".repeat(LARGE);
+    let user = User::new();
+    user.order([json!({"fault": "early-answer", "status": 401})]);
+    let message = userengage::Message::new(user.0.as_str(), &*content);
+    let outcome = outcome(client(Policy::AtMostOnce).send_conversation(&message));
+    assert_eq!((outcome.status(), outcome.delivery()), (Unauthorized, NotDelivered), "{outcome:?}");
+}
+
+/// The service cannot have accepted what it does not have: the answer and the bytes contradict each other.
+#[test]
+fn a_2xx_before_the_end_of_the_request_is_no_delivery() {
+    let content = "x".repeat(LARGE);
+    for (policy, code) in [(Policy::AtMostOnce, 201), (Policy::AtLeastOnce, 201), (Policy::AtMostOnce, 204)] {
         let user = User::new();
         user.order([json!({"fault": "early-answer", "status": code})]);
-        let outcome = outcome(
-            client(Policy::AtMostOnce).send_conversation(&userengage::Message::new(user.0.as_str(), &*content)),
-        );
-        assert_eq!((outcome.status(), outcome.delivery()), (status, NotDelivered), "{outcome:?}");
+        let message = userengage::Message::new(user.0.as_str(), &*content);
+        let outcome = outcome(client(policy).send_conversation(&message));
+        let got = (outcome.status(), outcome.delivery(), outcome.attempts());
+        assert_eq!(got, (BadReply, Unknown, 1), "{code}: {outcome:?}");
+        assert_eq!((user.requests().len(), user.shown()), (1, 0));
     }
 }
 
 #[test]
 fn cut_off_before_the_last_byte_is_not_delivered() {
-    // Larger than what the kernel takes without a reader, so that the request cannot have gone out whole.
-    let content = "x".repeat(64 * 1024 * 1024);
+    let content = "x".repeat(LARGE);
     let user = User::new();
     user.order([json!({"fault": "reset", "where": "request-head"})]);
     let message = userengage::Message::new(user.0.as_str(), &*content);
@@ -235,7 +317,7 @@ fn a_refused_connection_is_not_delivered_and_tried_again() {
 }
 
 #[test]
-fn closed_at_accept_is_unknown_once_the_request_went_out_whole() {
+fn closed_at_accept_is_unknown_once_the_request_went_out_and_else_it_is_sent_again() {
     for fault in ["close", "reset"] {
         let sandbox = own_sandbox(|_| ());
         sandbox.order(&json!({"fault": fault, "where": "accept"})).unwrap();
@@ -243,9 +325,23 @@ fn closed_at_accept_is_unknown_once_the_request_went_out_whole() {
         let user = User::new();
         let outcome = outcome(client.send_conversation(&user.message()));
         let shown = user.requests_in(&sandbox).iter().filter(|request| request.stored).count();
-        assert_honest(&outcome, shown, fault);
-        assert!(matches!(outcome.status(), ConnectionLost | Ok), "{outcome:?}");
+        let got = (outcome.status(), outcome.delivery(), outcome.attempts(), shown);
+        // Where the end is there before the request is, that does not go out, and is sent again.
+        let sent_again = outcome.attempts() == 2;
+        let expected = if sent_again { (Ok, Delivered, 2, 1) } else { (ConnectionLost, Unknown, 1, 0) };
+        assert_eq!(got, expected, "{fault}: {outcome:?}");
+        assert!(!outcome.may_be_duplicate());
     }
+}
+
+#[test]
+fn reset_with_the_whole_request_unread_is_unknown() {
+    let server = Raw::start([""; 0], Then::Reset);
+    let client = Client::new(sandbox().api_key(), server.options()).unwrap();
+    let outcome = outcome(client.send_conversation(&User::new().message()));
+    let got = (outcome.status(), outcome.delivery(), outcome.attempts());
+    assert_eq!(got, (ConnectionLost, Unknown, 1), "{outcome:?}");
+    assert_eq!(server.requests(), 1);
 }
 
 #[test]

@@ -33,13 +33,13 @@ fn close_ends_the_calls_under_way_promptly() {
 #[test]
 fn close_ends_a_pause_between_attempts() {
     let (user, client) = (User::new(), client(Policy::AtMostOnce));
-    user.order([json!({"fault": "status", "status": 503, "headers": {"Retry-After": "20"}})]);
+    user.order([json!({"fault": "status", "status": 425, "headers": {"Retry-After": "20"}})]);
     thread::scope(|threads| {
         let call = threads.spawn(|| outcome(client.send_conversation(&user.message())));
         until(|| user.requests().len() == 1);
         client.close();
         let outcome = call.join().unwrap();
-        assert_eq!(outcome.status(), Status::Closed);
+        assert_eq!((outcome.status(), outcome.delivery()), (Status::Closed, Delivery::NotDelivered));
     });
 }
 

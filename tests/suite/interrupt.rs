@@ -37,7 +37,7 @@ fn while_the_answer_is_awaited() {
 #[test]
 fn in_a_pause_between_attempts() {
     let user = User::new();
-    user.order([json!({"fault": "status", "status": 503, "headers": {"Retry-After": "10"}})]);
+    user.order([json!({"fault": "status", "status": 425, "headers": {"Retry-After": "10"}})]);
     assert_cancelled(options_for(sandbox()), &user, Delivery::NotDelivered);
 }
 

@@ -12,7 +12,7 @@ use super::support::*;
 fn lines_come_on_the_calling_thread_without_the_key_or_the_content() {
     let user = User::new();
     user.order([
-        json!({"fault": "status", "status": 408}),
+        json!({"fault": "status", "status": 425}),
         json!({"fault": "status", "status": 400, "body": json!({"content": ["s3cret content"]}).to_string()}),
     ]);
     let lines = Arc::new(Mutex::new(Vec::new()));

@@ -1,13 +1,18 @@
 //! The library against the sandbox, whose journal is the truth.
 
+mod answers;
 mod batch;
 mod bounds;
 mod certainty;
 mod close;
+mod deadline;
+mod early;
+mod endless;
 mod interrupt;
 mod limits;
 mod logging;
 mod proxy;
+mod raw;
 mod request;
 mod retries;
 mod support;

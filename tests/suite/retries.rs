@@ -10,7 +10,7 @@ use super::support::*;
 #[test]
 fn max_attempts_1_makes_one_request() {
     let user = User::new();
-    user.order([json!({"fault": "status", "status": 408, "times": 9})]);
+    user.order([json!({"fault": "status", "status": 425, "times": 9})]);
     let client = client_with(|options| options.max_attempts = 1);
     assert_eq!(outcome(client.send_conversation(&user.message())).attempts(), 1);
     assert_eq!(user.requests().len(), 1);
@@ -28,41 +28,54 @@ fn attempts_end_at_their_number() {
 
 #[test]
 fn a_retry_after_in_seconds_is_waited_out() {
-    let user = User::new();
-    user.order([json!({"fault": "status", "status": 503, "headers": {"Retry-After": "1"}})]);
-    let (outcome, took) = timed(|| outcome(client(Policy::AtMostOnce).send_conversation(&user.message())));
-    assert_eq!((outcome.status(), outcome.attempts()), (Status::Ok, 2));
-    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(3), "{took:?}");
+    for (policy, code) in [(Policy::AtMostOnce, 425), (Policy::AtLeastOnce, 503), (Policy::AtLeastOnce, 408)] {
+        let user = User::new();
+        user.order([json!({"fault": "status", "status": code, "headers": {"Retry-After": "1"}})]);
+        let (outcome, took) = timed(|| outcome(client(policy).send_conversation(&user.message())));
+        assert_eq!((outcome.status(), outcome.attempts()), (Status::Ok, 2), "{code}");
+        assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(3), "{code}: {took:?}");
+    }
 }
 
 #[test]
 fn a_retry_after_as_a_date_is_understood() {
     let user = User::new();
     user.order([
-        json!({"fault": "status", "status": 503, "headers": {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"}}),
+        json!({"fault": "status", "status": 425, "headers": {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"}}),
     ]);
     let outcome = outcome(client(Policy::AtMostOnce).send_conversation(&user.message()));
     assert_eq!(
         (outcome.status(), outcome.delivery(), outcome.attempts()),
-        (Status::ServerError, Delivery::NotDelivered, 1)
+        (Status::Rejected, Delivery::NotDelivered, 1)
     );
     assert!(outcome.retry_after().unwrap() > Duration::from_secs(3600));
 }
 
 #[test]
 fn no_wait_is_begun_that_would_pass_the_deadline() {
-    let user = User::new();
-    user.order([json!({"fault": "status", "status": 503, "headers": {"Retry-After": "2"}})]);
-    let client = client_with(|options| options.timeout = Duration::from_secs(1));
-    let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
-    assert_eq!((outcome.attempts(), outcome.retry_after()), (1, Some(Duration::from_secs(2))));
-    assert!(took < Duration::from_millis(900), "{took:?}");
+    for (policy, code) in [
+        (Policy::AtMostOnce, 425),
+        (Policy::AtMostOnce, 429),
+        (Policy::AtMostOnce, 503),
+        (Policy::AtLeastOnce, 503),
+        (Policy::AtLeastOnce, 408),
+    ] {
+        let user = User::new();
+        user.order([json!({"fault": "status", "status": code, "headers": {"Retry-After": "2"}})]);
+        let client = client_with(|options| (options.policy, options.timeout) = (policy, Duration::from_secs(1)));
+        let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
+        let got = (outcome.http_status(), outcome.attempts(), outcome.retry_after());
+        assert_eq!(got, (Some(code), 1, Some(Duration::from_secs(2))));
+        let delivery = if matches!(code, 408 | 503) { Delivery::Unknown } else { Delivery::NotDelivered };
+        assert_eq!(outcome.delivery(), delivery, "{code}");
+        assert!(took < Duration::from_millis(900), "{code}: {took:?}");
+    }
 }
 
 #[test]
 fn one_deadline_covers_attempts_and_waits() {
     let user = User::new();
-    user.order([json!({"fault": "status", "status": 408, "times": 100}), json!({"fault": "hang"})]);
+    user.order([json!({"fault": "status", "status": 425, "times": 100}), json!({"fault": "hang"})]);
     let client = client_with(|options| (options.timeout, options.max_attempts) = (Duration::from_secs(1), 100));
     let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
     assert_ne!(outcome.status(), Status::Ok);

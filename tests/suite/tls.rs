@@ -660,12 +660,12 @@ fn a_ca_file_that_cannot_be_used_is_told_in_words() {
         let file = TemporaryFile::new(content);
         let options = options("https://localhost/".into(), Some(file.0.clone()));
         let error = Client::new(sandbox().api_key(), options).unwrap_err().to_string();
-        let expected = format!("ca_file {} {words}: give a PEM file", file.0.display());
+        let expected = format!("ca_file {} {words}: give the path of a PEM file", file.0.display());
         assert!(error.starts_with(&expected), "{error}");
     }
     for (path, words) in [("/nonexistent/ca.pem", "does not exist"), ("/", "is a directory")] {
         let options = options("https://localhost/".into(), Some(path.into()));
         let error = Client::new(sandbox().api_key(), options).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("ca_file {path} {words}: give a PEM file")), "{error}");
+        assert!(error.starts_with(&format!("ca_file {path} {words}: give the path of a PEM file")), "{error}");
     }
 }

@@ -1,0 +1,180 @@
+//! What the peer says or does before the whole request has gone out.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+
+use userengage::{Client, Delivery, Level, Message, Status};
+
+use super::support::*;
+
+const LARGE: usize = 12 * 1024 * 1024;
+
+fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}/", listener.local_addr().unwrap());
+    (listener, base_url)
+}
+
+/// Reads `count` bytes.
+fn take(socket: &mut TcpStream, count: usize) {
+    std::io::copy(&mut socket.take(count as u64), &mut std::io::sink()).unwrap();
+}
+
+#[test]
+fn an_interim_answer_in_the_midst_of_a_large_request_does_not_stop_it() {
+    let (listener, base_url) = listen();
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            let (mut socket, _) = listener.accept().unwrap();
+            for _ in 0..4 {
+                take(&mut socket, 1024 * 1024);
+                socket.write_all(b"HTTP/1.1 100 Continue\r\nServer: IIS\r\n\r\nHTTP/1.1 103 Early Hints\r\n").unwrap();
+                take(&mut socket, 1024 * 1024);
+                socket.write_all(b"Link: </a>\r\n\r\n").unwrap();
+            }
+            take(&mut socket, LARGE - 8 * 1024 * 1024);
+            socket.write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+            take(&mut socket, 1024 * 1024); // the request's head, and what stands around the content
+        });
+        let mut options = options_for(sandbox());
+        options.base_url = base_url;
+        options.max_attempts = 1;
+        let client = Client::new("key", options).unwrap();
+        let content = "x".repeat(LARGE);
+        let outcome = outcome(client.send_conversation(&Message::new(1, &*content)));
+        // The last kilobyte may still have been on its way: then the success came too early, which is told.
+        assert!(matches!(outcome.status(), Status::Ok | Status::BadReply), "{outcome:?}");
+        assert_ne!(outcome.delivery(), Delivery::NotDelivered);
+        assert_eq!(outcome.http_status(), Some(201));
+    });
+}
+
+#[test]
+fn what_a_service_says_before_it_was_asked_is_no_answer() {
+    for said in [&b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"[..], b"SSH-2.0-OpenSSH_9.2\r\n", b""] {
+        let (listener, base_url) = listen();
+        let (has_said, heard) = mpsc::channel();
+        let heard = Mutex::new(heard);
+        let mut options = options_for(sandbox());
+        options.base_url = base_url;
+        options.max_attempts = 1;
+        options.log = Some((
+            Level::Debug,
+            Arc::new(move |_, text: &str| {
+                if text.starts_with("connected") {
+                    heard.lock().unwrap().recv().unwrap();
+                }
+            }),
+        ));
+        let client = Client::new("key", options).unwrap();
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                let (mut socket, _) = listener.accept().unwrap();
+                socket.write_all(said).unwrap();
+                if said.is_empty() {
+                    socket.shutdown(Shutdown::Write).unwrap();
+                }
+                has_said.send(()).unwrap();
+                let mut request = Vec::new();
+                let _ = socket.read_to_end(&mut request); // an RST, as the client has not read what was said
+                assert_eq!(request, b"");
+            });
+            let outcome = outcome(client.send_conversation(&Message::new(1, "Hi")));
+            assert_eq!(
+                (outcome.status(), outcome.delivery()),
+                (Status::ConnectionLost, Delivery::NotDelivered),
+                "{outcome:?}"
+            );
+        });
+    }
+}
+
+/// Hands on what comes from one connection at a time to `to`, and cuts it off after `most` bytes.
+fn cut_off_after(most: usize, to: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let (mut client, mut server) = (socket.unwrap(), TcpStream::connect(to).unwrap());
+            let (mut back_from, mut back_to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            let back = thread::spawn(move || drop(std::io::copy(&mut back_from, &mut back_to)));
+            // In small reads, so that the client has to wait until it may write on.
+            let (mut handed_on, mut buffer) = (0, [0; 4096]);
+            while handed_on < most {
+                let count = client.read(&mut buffer).unwrap_or(0);
+                if count == 0 || server.write_all(&buffer[..count]).is_err() {
+                    break;
+                }
+                handed_on += count;
+            }
+            let _ = server.shutdown(Shutdown::Both);
+            let _ = client.shutdown(Shutdown::Both);
+            back.join().unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn a_large_request_that_is_cut_off_is_not_delivered_over_tls_as_in_plain_http() {
+    let content = "x".repeat(LARGE);
+    for base_url in [sandbox().base_url(), sandbox().tls_base_url().unwrap()] {
+        let (scheme, rest) = base_url.split_once("://").unwrap();
+        let (authority, path) = rest.split_once('/').unwrap();
+        let to: SocketAddr = authority.replace("localhost", "127.0.0.1").parse().unwrap();
+        let mut options = options_for(sandbox());
+        options.base_url = format!("{scheme}://{}/{path}", cut_off_after(2 * 1024 * 1024, to));
+        options.ca_file = sandbox().ca_file().map(Into::into);
+        options.max_attempts = 1;
+        let user = User::new();
+        let client = Client::new(sandbox().api_key(), options).unwrap();
+        let outcome = outcome(client.send_conversation(&Message::new(user.0.as_str(), &*content)));
+        assert_eq!(
+            (outcome.status(), outcome.delivery()),
+            (Status::ConnectionLost, Delivery::NotDelivered),
+            "{scheme}: {outcome:?}"
+        );
+        assert_eq!(user.shown(), 0);
+    }
+}
+
+/// Takes the head of each request, answers, and ends the connection with the rest unread.
+fn answering_the_head(answer: &'static [u8]) -> String {
+    let (listener, base_url) = listen();
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let mut head = [0; 512];
+            socket.read_exact(&mut head).unwrap();
+            // Until no more comes in, so that all that this end does not take is still at the other.
+            let mut seen = (0, vec![0; 1024 * 1024]);
+            while socket.peek(&mut seen.1).is_ok_and(|count| count > seen.0) {
+                seen.0 = socket.peek(&mut seen.1).unwrap();
+                (0..1000).for_each(|_| thread::yield_now());
+            }
+            socket.write_all(answer).unwrap();
+        }
+    });
+    base_url
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_success_of_a_peer_that_has_not_taken_what_the_kernel_holds_is_no_delivery() {
+    let content = "x".repeat(800 * 1024);
+    for (answer, delivery) in [
+        (&b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"[..], Delivery::Unknown),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", Delivery::NotDelivered),
+        (b"", Delivery::NotDelivered),
+    ] {
+        let mut options = options_for(sandbox());
+        options.base_url = answering_the_head(answer);
+        options.max_attempts = 1;
+        let client = Client::new("key", options).unwrap();
+        let outcome = outcome(client.send_conversation(&Message::new(1, &*content)));
+        assert_eq!(outcome.delivery(), delivery, "{outcome:?}");
+        assert_ne!(outcome.status(), Status::Ok);
+    }
+}

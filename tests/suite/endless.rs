@@ -1,0 +1,175 @@
+//! Answers that never end, as fast as the server can and in a trickle: the deadline and the interrupt callback hold all the
+//! same, and memory stays bounded. Each runs in a process of its own, whose memory is nobody else's.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use userengage::{Client, Delivery, Options, Status};
+
+use super::raw::{Raw, Then};
+use super::support::*;
+
+const TIMEOUT: Duration = Duration::from_secs(1);
+const SLACK: Duration = Duration::from_millis(500);
+const MEMORY_KIB: u64 = 10 * 1024;
+
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// What the sending process found.
+struct Found {
+    status: Status,
+    delivery: Delivery,
+    took: Duration,
+    /// How often the interrupt callback was asked.
+    asked: u32,
+    /// By how much the memory grew, at most.
+    grown_kib: u64,
+}
+
+/// Sends one message to `server` from another process; its callback cancels the call at the `cancel_at`th time, if not 0.
+fn send_to(server: &Raw, cancel_at: u32) -> Found {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "endless::the_sending_process", "--ignored", "--nocapture"])
+        .env("UE_SUITE_SEND", format!("{} {cancel_at}", server.base_url()))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let found = text.split_once("found: ").and_then(|(_, found)| found.lines().next());
+    let found = found.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
+    let fields: Vec<&str> = found.split(' ').collect();
+    let number = |place: usize| fields[place].parse::<u64>().unwrap();
+    Found {
+        status: [Status::Ok, Status::Timeout, Status::BadReply, Status::Cancelled]
+            .into_iter()
+            .find(|status| format!("{status:?}") == fields[0])
+            .unwrap_or_else(|| panic!("an endless answer came to {found}")),
+        delivery: [Delivery::Unknown, Delivery::NotDelivered, Delivery::Delivered][number(1) as usize],
+        took: Duration::from_millis(number(2)),
+        asked: number(3) as u32,
+        grown_kib: number(4),
+    }
+}
+
+#[test]
+#[ignore = "the other half of the tests of this file, which start it in a process of its own"]
+fn the_sending_process() {
+    let Ok(told) = std::env::var("UE_SUITE_SEND") else { return };
+    let (base_url, cancel_at) = told.split_once(' ').unwrap();
+    let cancel_at: u32 = cancel_at.parse().unwrap();
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = asked.clone();
+    let mut options = Options::default();
+    options.base_url = base_url.to_owned();
+    options.timeout = TIMEOUT;
+    options.max_attempts = 1;
+    options.interrupt = Some(Arc::new(move || count.fetch_add(1, Ordering::Relaxed) + 1 == cancel_at));
+    let client = Client::new("0123456789abcdef", options).unwrap();
+    let (before, started) = (peak_kib(), Instant::now());
+    let outcome = outcome(client.send_conversation(&User::new().message()));
+    println!(
+        "found: {:?} {} {} {} {}",
+        outcome.status(),
+        outcome.delivery() as u32,
+        started.elapsed().as_millis(),
+        asked.load(Ordering::Relaxed),
+        peak_kib() - before
+    );
+}
+
+/// The most memory that this process had so far.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// `start`, then `piece` without end.
+fn endless(start: &str, piece: &[u8], pause: Duration) -> Raw {
+    Raw::start([start], Then::Repeat(piece.to_vec(), pause))
+}
+
+fn check_bounded(name: &str, server: &Raw) -> Found {
+    let found = send_to(server, 0);
+    let Found { took, asked, grown_kib, .. } = found;
+    assert!(took < TIMEOUT + SLACK, "{name}: took {took:?}");
+    assert!(grown_kib < MEMORY_KIB, "{name}: memory grew by {grown_kib} KiB");
+    // Every 100 ms; half as often on a machine that is busy.
+    assert!(u128::from(asked) >= took.as_millis() / 200, "{name}: asked {asked} times in {took:?}");
+    assert_ne!(found.delivery, Delivery::NotDelivered, "{name}: the whole request went out");
+    assert_eq!(server.requests(), 1, "{name}");
+    found
+}
+
+fn check_cancelled(name: &str, server: &Raw) {
+    let Found { status, took, asked, .. } = send_to(server, 3);
+    // A success whose body is being read is a delivery, cancelled or not.
+    assert!(matches!(status, Status::Cancelled | Status::Ok), "{name}: {status:?}");
+    assert_eq!(asked, 3, "{name}");
+    assert!(took < Duration::from_millis(900), "{name}: took {took:?}");
+}
+
+/// As fast as it goes and in a trickle, to the deadline and to a callback that cancels. Gives what is known at the deadline.
+fn check(name: &str, start: &str, piece: &str) -> [Delivery; 2] {
+    let many = piece.repeat((64 * 1024_usize).div_ceil(piece.len()));
+    let few = piece.repeat(250_usize.div_ceil(piece.len()));
+    [(many, Duration::ZERO), (few, Duration::from_millis(20))].map(|(piece, pause)| {
+        let server = endless(start, piece.as_bytes(), pause);
+        let found = check_bounded(name, &server);
+        if found.took >= TIMEOUT {
+            check_cancelled(name, &endless(start, piece.as_bytes(), pause));
+        }
+        found.delivery
+    })
+}
+
+#[test]
+fn a_chunk_size() {
+    assert_eq!(check("a chunk size", CHUNKED, "0"), [Delivery::Unknown; 2]);
+}
+
+#[test]
+fn a_chunk_extension() {
+    check("a chunk extension", &format!("{CHUNKED}2;note="), "x");
+}
+
+#[test]
+fn a_trailer() {
+    check("a trailer field", &format!("{CHUNKED}2\r\n{{}}\r\n0\r\nX-A: "), "a");
+}
+
+#[test]
+fn trailers() {
+    check("trailer fields", &format!("{CHUNKED}2\r\n{{}}\r\n0\r\n"), "X-A: b\r\n");
+}
+
+#[test]
+fn chunks_of_a_byte() {
+    check("chunks of a byte", &format!("{CHUNKED}1\r\n[\r\n"), "1\r\n \r\n");
+}
+
+#[test]
+fn a_body_without_a_length() {
+    check("a body", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[", " ");
+}
+
+#[test]
+fn a_field_of_the_head() {
+    check("a field", "HTTP/1.1 201 Created\r\nX-A: ", "a");
+}
+
+#[test]
+fn fields_of_the_head() {
+    check("fields", "HTTP/1.1 201 Created\r\n", "X-A: b\r\n");
+}
+
+#[test]
+fn interim_answers() {
+    check("interim answers", "", "HTTP/1.1 100 Continue\r\nServer: IIS\r\n\r\n");
+}
+
+#[test]
+fn a_reason_phrase() {
+    check("a reason phrase", "HTTP/1.1 201 ", "Created ");
+}
