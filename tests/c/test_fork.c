@@ -1,5 +1,6 @@
 /* fork(): parent and child go on with the same client, each on connections of its own. */
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -227,7 +228,364 @@ static void no_child_of_a_busy_process_hangs_on_a_lock(void) {
   CHECK_INT(requests("1061"), 100);
 }
 
+static int descriptors(void) {
+  int open = 0;
+  DIR *directory = opendir("/proc/self/fd");
+  CHECK(directory != NULL);
+  while (readdir(directory) != NULL) open++;
+  closedir(directory);
+  return open;
+}
+
+static void the_child_has_no_descriptor_of_the_parents_client(void) {
+  int before = descriptors();
+  ue_client *client = sandbox_client();
+  ue_message messages[20];
+  for (int i = 0; i < 20; i++) messages[i] = message_to(i % 2 ? "1070" : "1071");
+  CHECK_INT(ue_send_conversations(client, messages, 20, NULL, NULL, NULL), UE_OK);
+  CHECK(descriptors() > before);
+  pid_t child = fork_checked();
+  if (child == 0) {
+    CHECK_INT(descriptors(), before);
+    CHECK_INT(send_to(client, "1072"), UE_OK);
+    ue_free(client);
+    CHECK_INT(descriptors(), before);
+    _exit(0);
+  }
+  wait_for(child);
+  CHECK_INT(send_to(client, "1070"), UE_OK);
+  ue_free(client);
+  CHECK_INT(descriptors(), before);
+}
+
+/* Each generation sends, and is the parent of the next. */
+static void generation(ue_client *client, int left, int most) {
+  CHECK(descriptors() <= most);
+  CHECK_INT(send_to(client, "1073"), UE_OK);
+  if (left > 0) {
+    pid_t child = fork_checked();
+    if (child == 0) {
+      generation(client, left - 1, most);
+      _exit(0);
+    }
+    wait_for(child);
+  }
+}
+
+static void descriptors_do_not_add_up_over_generations(void) {
+  int before = descriptors();
+  ue_client *client = sandbox_client();
+  generation(client, 30, before + 8);
+  ue_free(client);
+  CHECK_INT(requests("1073"), 31);
+}
+
+enum { KEY = 64 };
+
+/* A key that stands nowhere in this process's memory but where it is asked for: here it is masked. */
+static unsigned char masked_key[KEY];
+
+static void unmask(char *key) {
+  for (int i = 0; i < KEY; i++) key[i] = (char)(masked_key[i] ^ 0xa5);
+}
+
+/* How often the key stands in what this process can write to. */
+static int copies_of_the_key(void) {
+  int copies = 0;
+  char line[512];
+  FILE *maps = fopen("/proc/self/maps", "r");
+  CHECK(maps != NULL);
+  while (fgets(line, sizeof line, maps) != NULL) {
+    unsigned long from, to;
+    if (sscanf(line, "%lx-%lx rw", &from, &to) != 2 || strstr(line, " rw") == NULL || strstr(line, "[v") != NULL) continue;
+    for (const volatile unsigned char *at = (const unsigned char *)from; at + KEY <= (const unsigned char *)to; at++) {
+      int i = 0;
+      while (i < KEY && (at[i] ^ 0xa5) == masked_key[i]) i++;
+      copies += i == KEY;
+    }
+  }
+  fclose(maps);
+  return copies;
+}
+
+static ue_client *client_with_the_key(void) {
+  char key[KEY + 1];
+  for (int i = 0; i < KEY; i++) masked_key[i] = (unsigned char)(('!' + (i * 37 + 11) % 90) ^ 0xa5);
+  unmask(key);
+  key[KEY] = '\0';
+  ue_options options = sandbox_options();
+  ue_client *client = ue_client_new(key, &options, NULL);
+  CHECK(client != NULL);
+  for (volatile char *at = key; at < key + KEY; at++) *at = 0;
+  return client;
+}
+
+static void after_ue_free_no_copy_of_the_key_is_left_in_the_child(void) {
+  if (is_checked()) return; /* a checker's memory is not this program's alone */
+  ue_client *client = client_with_the_key();
+  CHECK_INT(copies_of_the_key(), 1);
+  CHECK_INT(send_to(client, "1074"), UE_UNAUTHORIZED);
+  CHECK_INT(copies_of_the_key(), 1); /* none in the buffers of an idle connection */
+  for (int uses = 0; uses < 2; uses++) {
+    pid_t child = fork_checked();
+    if (child == 0) {
+      CHECK_INT(copies_of_the_key(), 1);
+      if (uses) CHECK_INT(send_to(client, "1074"), UE_UNAUTHORIZED);
+      ue_free(client);
+      CHECK_INT(copies_of_the_key(), 0);
+      _exit(0);
+    }
+    wait_for(child);
+  }
+  ue_free(client);
+  CHECK_INT(copies_of_the_key(), 0);
+}
+
+static void *hang_on_1091(void *client) {
+  (void)send_to((ue_client *)client, "1091");
+  return NULL;
+}
+
+static void a_fork_in_the_midst_of_a_call_leaves_no_copy_of_the_key_either(void) {
+  if (is_checked()) return; /* a checker's memory is not this program's alone */
+  ue_client *client = client_with_the_key();
+  CHECK_INT(send_to(client, "1074"), UE_UNAUTHORIZED);
+  order("{\"fault\": \"hang\", \"client_user_id\": \"1091\"}");
+  pthread_t thread;
+  CHECK_INT(pthread_create(&thread, NULL, hang_on_1091, client), 0);
+  await_requests("1091", 1);
+  pid_t child = fork_checked();
+  if (child == 0) {
+    ue_free(client);
+    CHECK_INT(copies_of_the_key(), 0);
+    _exit(0);
+  }
+  wait_for(child);
+  ue_client_close(client);
+  CHECK_INT(pthread_join(thread, NULL), 0);
+  ue_free(client);
+  CHECK_INT(copies_of_the_key(), 0);
+}
+
+/* Forks in the callback that is the fork_at-th. */
+static int callbacks, fork_at;
+static pid_t forked;
+
+static void fork_in_time(void) {
+  if (++callbacks == fork_at) forked = fork_checked();
+}
+
+static void fork_in_the_log(void *unused, int32_t level, const char *text) {
+  (void)unused, (void)level, (void)text;
+  fork_in_time();
+}
+
+static int32_t fork_in_interrupt(void *unused) {
+  (void)unused;
+  fork_in_time();
+  return 0;
+}
+
+/* In the child it asks for the end of the call, too. */
+static int32_t fork_and_cancel_the_child(void *unused) {
+  (void)unused;
+  fork_in_time();
+  return forked == 0;
+}
+
+static int32_t fork_in_progress(void *unused, size_t done, size_t count) {
+  (void)unused, (void)done, (void)count;
+  fork_in_time();
+  return 0;
+}
+
+/* What a call came to, in the parent, and in the child that returned from a callback of it. */
+static void check_both(ue_client *client, ue_status status, ue_result *result, const char *client_user_id) {
+  if (forked == 0) {
+    /* The last line is told when all is decided, and then the child knows, too. */
+    CHECK(status == UE_CANCELLED || status == UE_OK);
+    if (status == UE_CANCELLED) CHECK_INT(ue_result_delivery(result), UE_DELIVERY_UNKNOWN);
+    ue_result_free(result);
+    CHECK_INT(send_to(client, "1075"), UE_OK);
+    ue_free(client);
+    _exit(0);
+  }
+  CHECK_INT(status, UE_OK);
+  ue_result_free(result);
+  if (forked > 0) wait_for(forked);
+  CHECK_INT(requests(client_user_id), 1);
+}
+
+static void a_child_that_returns_from_a_log_callback_leaves_the_call_to_its_parent(void) {
+  for (int tls = 0; tls < 2; tls++) {
+    forked = 1;
+    for (fork_at = 1; forked > 0; fork_at++) {
+      char id[32];
+      snprintf(id, sizeof id, "107%d%02d", 6 + tls, fork_at);
+      callbacks = 0, forked = -1;
+      ue_options options = sandbox_options();
+      if (tls) options.base_url = the_sandbox.tls_base_url, options.ca_file = the_sandbox.ca_file;
+      options.log = fork_in_the_log;
+      options.log_level = 5;
+      ue_client *client = client_with(&options);
+      ue_message message = message_to(id);
+      ue_result *result = NULL;
+      ue_status status = ue_send_conversation(client, &message, &result);
+      check_both(client, status, result, id);
+      ue_free(client);
+    }
+    CHECK(fork_at > 5);
+  }
+}
+
+static void a_child_that_returns_from_the_interrupt_callback_leaves_the_call_to_its_parent(void) {
+  order("{\"fault\": \"delay\", \"ms\": 500, \"client_user_id\": \"1078\", \"times\": 1}");
+  callbacks = 0, fork_at = 2, forked = -1;
+  ue_options options = sandbox_options();
+  options.interrupt = fork_in_interrupt;
+  ue_client *client = client_with(&options);
+  ue_message message = message_to("1078");
+  ue_result *result = NULL;
+  ue_status status = ue_send_conversation(client, &message, &result);
+  check_both(client, status, result, "1078");
+  CHECK(forked > 0);
+  ue_free(client);
+}
+
+/* The line tells of a 429, which was not delivered; the parent tries again. */
+static void a_child_that_returns_between_two_attempts_does_not_know_what_becomes_of_the_next(void) {
+  for (fork_at = 1; fork_at <= 2; fork_at++) {
+    const char *id = fork_at == 1 ? "1084" : "1085";
+    char fault[160];
+    snprintf(fault, sizeof fault,
+             "{\"fault\": \"status\", \"status\": %s, \"headers\": {\"Retry-After\": \"0\"}, \"client_user_id\": \"%s\", \"times\": 1}",
+             fork_at == 1 ? "429" : "425", id);
+    order(fault);
+    int place = fork_at;
+    callbacks = 0, fork_at = 1, forked = -1;
+    ue_options options = sandbox_options();
+    options.log = fork_in_the_log;
+    options.log_level = 2;
+    ue_client *client = client_with(&options);
+    ue_message message = message_to(id);
+    ue_result *result = NULL;
+    ue_status status = ue_send_conversation(client, &message, &result);
+    CHECK(forked >= 0);
+    if (forked == 0) {
+      CHECK_INT(status, UE_CANCELLED);
+      CHECK_INT(ue_result_delivery(result), UE_DELIVERY_UNKNOWN);
+      _exit(0);
+    }
+    CHECK_INT(status, UE_OK);
+    ue_result_free(result);
+    wait_for(forked);
+    ue_free(client);
+    CHECK_INT(requests(id), 2);
+    fork_at = place;
+  }
+}
+
+static void a_child_that_cancels_a_call_of_its_parents_does_not_know_what_becomes_of_it(void) {
+  static const char *const ids[] = {"1086", "1087", "1088"};
+  for (int place = 0; place < 3; place++) {
+    /* Between two attempts, in the pause of a 429, in line. */
+    if (place < 2) {
+      char fault[160];
+      snprintf(fault, sizeof fault,
+               "{\"fault\": \"status\", \"status\": %s, \"headers\": {\"Retry-After\": \"1\"}, \"client_user_id\": \"%s\", \"times\": 1}",
+               place == 0 ? "425" : "429", ids[place]);
+      order(fault);
+    }
+    ue_options options = sandbox_options();
+    options.interrupt = fork_and_cancel_the_child;
+    if (place == 2) options.max_per_second = 1;
+    ue_client *client = client_with(&options);
+    callbacks = 0, fork_at = 0, forked = -1;
+    if (place == 2) CHECK_INT(send_to(client, "1089"), UE_OK);
+    callbacks = 0, fork_at = 2;
+    ue_message message = message_to(ids[place]);
+    ue_result *result = NULL;
+    ue_status status = ue_send_conversation(client, &message, &result);
+    CHECK(forked >= 0);
+    if (forked == 0) {
+      CHECK_INT(status, UE_CANCELLED);
+      CHECK_INT(ue_result_delivery(result), UE_DELIVERY_UNKNOWN);
+      _exit(0);
+    }
+    CHECK_INT(status, UE_OK);
+    ue_result_free(result);
+    wait_for(forked);
+    ue_free(client);
+  }
+}
+
+static void a_child_that_cancels_a_batch_of_its_parents_leaves_it_at_once(void) {
+  order("{\"fault\": \"delay\", \"ms\": 600, \"client_user_id\": \"1090\", \"times\": 1}");
+  callbacks = 0, fork_at = 2, forked = -1;
+  ue_options options = sandbox_options();
+  options.interrupt = fork_and_cancel_the_child;
+  ue_client *client = client_with(&options);
+  ue_message messages[4];
+  for (int i = 0; i < 4; i++) messages[i] = message_to("1090");
+  long long started = now_ms();
+  ue_status status = ue_send_conversations(client, messages, 4, NULL, NULL, NULL);
+  CHECK(forked >= 0);
+  CHECK(in_time(now_ms() - started, 3000));
+  if (forked == 0) {
+    CHECK_INT(status, UE_CANCELLED);
+    _exit(0);
+  }
+  CHECK_INT(status, UE_OK);
+  wait_for(forked);
+  ue_free(client);
+  CHECK_INT(requests("1090"), 4);
+}
+
+static void a_child_that_returns_from_a_callback_of_a_batch_leaves_it_to_its_parent(void) {
+  for (int in_log = 0; in_log < 2; in_log++) {
+    const char *one = in_log ? "1079" : "1080", *other = in_log ? "1081" : "1082";
+    callbacks = 0, fork_at = 10, forked = -1;
+    ue_options options = sandbox_options();
+    if (in_log) options.log = fork_in_the_log, options.log_level = 4;
+    ue_client *client = client_with(&options);
+    ue_message messages[BATCH];
+    ue_result *results[BATCH];
+    for (int i = 0; i < BATCH; i++) messages[i] = message_to(i % 2 ? other : one);
+    long long started = now_ms();
+    ue_status status =
+        ue_send_conversations(client, messages, BATCH, in_log ? NULL : fork_in_progress, NULL, results);
+    CHECK(in_time(now_ms() - started, 3000));
+    CHECK(forked >= 0);
+    for (int i = 0; i < BATCH; i++) CHECK(results[i] != NULL);
+    if (forked == 0) {
+      CHECK_INT(status, UE_CANCELLED);
+      for (int i = 0; i < BATCH; i++) {
+        CHECK(ue_result_delivery(results[i]) != UE_NOT_DELIVERED);
+        ue_result_free(results[i]);
+      }
+      CHECK_INT(send_to(client, "1083"), UE_OK);
+      ue_free(client);
+      _exit(0);
+    }
+    CHECK_INT(status, UE_OK);
+    for (int i = 0; i < BATCH; i++) ue_result_free(results[i]);
+    wait_for(forked);
+    ue_free(client);
+    CHECK_INT(requests(one) + requests(other), BATCH);
+  }
+}
+
 static const test tests[] = {
+    TEST(the_child_has_no_descriptor_of_the_parents_client),
+    TEST(descriptors_do_not_add_up_over_generations),
+    TEST(after_ue_free_no_copy_of_the_key_is_left_in_the_child),
+    TEST(a_fork_in_the_midst_of_a_call_leaves_no_copy_of_the_key_either),
+    TEST(a_child_that_returns_from_a_log_callback_leaves_the_call_to_its_parent),
+    TEST(a_child_that_returns_from_the_interrupt_callback_leaves_the_call_to_its_parent),
+    TEST(a_child_that_returns_between_two_attempts_does_not_know_what_becomes_of_the_next),
+    TEST(a_child_that_cancels_a_call_of_its_parents_does_not_know_what_becomes_of_it),
+    TEST(a_child_that_cancels_a_batch_of_its_parents_leaves_it_at_once),
+    TEST(a_child_that_returns_from_a_callback_of_a_batch_leaves_it_to_its_parent),
     TEST(the_child_has_connections_of_its_own),
     TEST(over_tls_too_the_child_has_connections_of_its_own),
     TEST(children_of_children_have_them_too),

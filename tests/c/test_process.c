@@ -144,6 +144,50 @@ static void freed_clients_leave_no_descriptor(void) {
   CHECK_INT(descriptors(), before);
 }
 
+static void a_finished_batch_leaves_no_descriptor_but_its_idle_connections(void) {
+  enum { BATCH = 40, CONNECTIONS = 4, PAIR = 2 };
+  int before = descriptors();
+  ue_options options = sandbox_options();
+  options.max_connections = CONNECTIONS;
+  ue_client *client = client_with(&options);
+  ue_message messages[BATCH];
+  static const char *const ids[] = {"1112", "1113", "1114", "1115", "1116"};
+  for (int round = 0; round < 5; round++) {
+    for (int i = 0; i < BATCH; i++) messages[i] = message_to(ids[i % 5]);
+    CHECK_INT(ue_send_conversations(client, messages, BATCH, NULL, NULL, NULL), UE_OK);
+    CHECK(descriptors() <= before + PAIR + CONNECTIONS);
+  }
+  ue_client_close(client);
+  CHECK_INT(descriptors(), before + PAIR);
+  ue_free(client);
+  CHECK_INT(descriptors(), before);
+}
+
+static void *send_a_batch(void *client) {
+  enum { BATCH = 30 };
+  ue_message messages[BATCH];
+  static const char *const ids[] = {"1117", "1118", "1119"};
+  for (int i = 0; i < BATCH; i++) messages[i] = message_to(ids[i % 3]);
+  (void)ue_send_conversations((ue_client *)client, messages, BATCH, NULL, NULL, NULL);
+  return NULL;
+}
+
+static void connections_in_use_at_the_close_are_not_kept(void) {
+  enum { PAIR = 2 };
+  int before = descriptors();
+  for (int round = 0; round < 10; round++) {
+    ue_client *client = sandbox_client();
+    int seen = requests("1117");
+    pthread_t thread;
+    CHECK_INT(pthread_create(&thread, NULL, send_a_batch, client), 0);
+    await_requests("1117", seen + 1);
+    ue_client_close(client);
+    CHECK_INT(pthread_join(thread, NULL), 0);
+    CHECK_INT(descriptors(), before + PAIR);
+    ue_free(client);
+  }
+}
+
 static void descriptors_are_closed_on_exec(void) {
   enum { MOST = 64 };
   int was_open[MOST], own = 0;
@@ -266,6 +310,8 @@ static const test tests[] = {
     TEST(no_sigpipe_is_raised_when_the_service_goes_away),
     TEST(what_the_host_does_with_signals_stays),
     TEST(freed_clients_leave_no_descriptor),
+    TEST(a_finished_batch_leaves_no_descriptor_but_its_idle_connections),
+    TEST(connections_in_use_at_the_close_are_not_kept),
     TEST(descriptors_are_closed_on_exec),
     TEST(without_descriptors_there_is_an_error_and_later_a_delivery),
     TEST(a_client_may_be_freed_in_atexit),

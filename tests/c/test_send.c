@@ -104,6 +104,29 @@ static void a_reset_after_the_request_is_unknown(void) {
   CHECK_INT(requests("105"), 1);
 }
 
+static void an_answer_that_proves_nothing_is_unknown_and_not_repeated(void) {
+  static const struct {
+    const char *client_user_id, *fault;
+    ue_status status;
+  } answers[] = {
+      {"109", "{\"fault\": \"store-then-503\", \"retry_after\": 0, \"client_user_id\": \"109\"}", UE_SERVER_ERROR},
+      {"110", "{\"fault\": \"store-then-408\", \"client_user_id\": \"110\"}", UE_REJECTED},
+      {"111", "{\"fault\": \"redirect\", \"status\": 302, \"store\": true, \"client_user_id\": \"111\"}", UE_BAD_REPLY},
+  };
+  ue_client *client = sandbox_client();
+  for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+    order(answers[i].fault);
+    ue_message message = message_to(answers[i].client_user_id);
+    ue_result *result = NULL;
+    CHECK_INT(ue_send_conversation(client, &message, &result), answers[i].status);
+    CHECK_INT(ue_result_delivery(result), UE_DELIVERY_UNKNOWN);
+    CHECK_INT(ue_result_attempts(result), 1);
+    ue_result_free(result);
+    CHECK_INT(requests(answers[i].client_user_id), 1);
+  }
+  ue_free(client);
+}
+
 static void over_tls_with_a_ca_file_a_message_is_delivered(void) {
   ue_options options = UE_OPTIONS_INIT;
   options.base_url = the_sandbox.tls_base_url;
@@ -165,6 +188,7 @@ static const test tests[] = {
     TEST(version_2_gives_the_conversations_id),
     TEST(an_unknown_user_is_not_found_and_the_result_says_what_to_do),
     TEST(a_reset_after_the_request_is_unknown),
+    TEST(an_answer_that_proves_nothing_is_unknown_and_not_repeated),
     TEST(over_tls_with_a_ca_file_a_message_is_delivered),
     TEST(read_at_once_a_result_says_what_its_functions_say),
 };
