@@ -110,7 +110,8 @@ final class Client
      *
      * Reads $step messages, sends them, waits for all, gives out what became of each, and reads on; so a generator may
      * make any number of them. Those to one clientUserId keep their order, also where an earlier one fails. Where the
-     * iteration is left early, no more are read. The timeout is that of each message.
+     * iteration is left early, no more are read. The timeout counts for each message from its turn on, and not while it
+     * waits for one: a slow rate or a long pause makes the sending long, but fails no message.
      *
      * @template K
      * @param iterable<K, Message> $messages

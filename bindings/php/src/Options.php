@@ -21,10 +21,11 @@ final class Options
      * @param ?DeliveryPolicy $deliveryPolicy Defaults to DeliveryPolicy::AtMostOnce.
      * @param ?int $maxAttempts The most requests for one message; 1 means exactly one. Defaults to 4.
      * @param ?float $connectTimeout Seconds for DNS, TCP, proxy and TLS of one attempt. Defaults to 10.
-     * @param ?float $timeout Seconds for a message, every attempt and wait included. Defaults to 30.
+     * @param ?float $timeout Seconds for a message, every attempt and wait included; with sendConversations from its
+     *     turn on. Defaults to 30.
      * @param ?int $maxPerSecond The most requests a second of this client. Defaults to no limit.
-     * @param ?int $maxConnections The most connections that a batch uses at once, and that are kept for reuse.
-     *     Defaults to 8.
+     * @param ?int $maxConnections The most connections that a batch uses at once, and that are kept for reuse; at most
+     *     256. Defaults to 8.
      * @param ?string $proxy Such as "http://user:password@proxy:3128", special characters percent-encoded; "" for none.
      *     With an http baseUrl on a loopback host, too. Defaults, for https, to what HTTPS_PROXY (else ALL_PROXY) and
      *     NO_PROXY say.
@@ -34,7 +35,7 @@ final class Options
      * @param ?LoggerInterface $logger Gets a line for each thing worth knowing, without the API key or the content.
      *     What it throws goes to PHP's error log. It must not exit. Defaults to none.
      * @param string $logLevel The least important of PSR-3's levels that is logged. Defaults to "info".
-     * @param (\Closure(): (bool|null))|null $interrupt Asked while a call waits, at once when a signal came in and
+     * @param (\Closure(): (bool|null))|null $interrupt Asked whether to end a call: at once when a signal came in,
      *     else every 100 ms; true ends the call with a CancelledException. What it throws ends the call too and is
      *     thrown on. With pcntl_async_signals(true) signals' handlers run then, and may throw likewise. Neither may
      *     exit. Defaults to none: then signals' handlers run when the call is over.

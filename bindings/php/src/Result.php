@@ -21,7 +21,7 @@ final class Result
         public readonly float $elapsed,
         /** Whether the customer may see the message twice, which only DeliveryPolicy::AtLeastOnce risks. */
         public readonly bool $mayBeDuplicate,
-        /** The body of the answer as it came, at most 64 KiB of it. */
+        /** The body of the answer as it came, at most 64 KiB of it. It may quote the message: keep it out of logs. */
         public readonly string $body,
         /** As every outcome has it. */
         public readonly Delivery $delivery = Delivery::Delivered,

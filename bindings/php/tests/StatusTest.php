@@ -66,10 +66,18 @@ final class StatusTest extends TestCase
         [$not, $unknown] = [Delivery::NotDelivered, Delivery::Unknown];
         return [
             '400' => [$status(400), Exception\RejectedException::class, $not],
+            '302' => [$status(302), Exception\BadReplyException::class, $unknown],
+            '308' => [$status(308), Exception\BadReplyException::class, $not],
             '403' => [$status(403), Exception\UnauthorizedException::class, $not],
             '404' => [$status(404), Exception\NotFoundException::class, $not],
+            '408' => [$status(408), Exception\RejectedException::class, $unknown],
             '429' => [$status(429), Exception\RateLimitedException::class, $not],
             '500' => [$status(500), Exception\ServerErrorException::class, $unknown],
+            '503' => [
+                [...$status(503), 'headers' => ['Retry-After' => '0']],
+                Exception\ServerErrorException::class,
+                $unknown,
+            ],
             'hang' => [['fault' => 'hang'], Exception\TimeoutException::class, $unknown],
             'reset' => [['fault' => 'reset'], Exception\ConnectionLostException::class, $unknown],
             'garbage' => [['fault' => 'garbage'], Exception\BadReplyException::class, $unknown],

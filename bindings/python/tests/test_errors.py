@@ -16,10 +16,13 @@ from userengage import Client, Delivery, Error, Status
 @pytest.mark.parametrize(
     ("http_status", "kind", "delivery"),
     [
+        (302, userengage.BadReplyError, Delivery.UNKNOWN),
+        (308, userengage.BadReplyError, Delivery.NOT_DELIVERED),
         (400, userengage.RejectedError, Delivery.NOT_DELIVERED),
         (401, userengage.UnauthorizedError, Delivery.NOT_DELIVERED),
         (403, userengage.UnauthorizedError, Delivery.NOT_DELIVERED),
         (404, userengage.NotFoundError, Delivery.NOT_DELIVERED),
+        (408, userengage.RejectedError, Delivery.UNKNOWN),
         (429, userengage.RateLimitedError, Delivery.NOT_DELIVERED),
         (500, userengage.ServerError, Delivery.UNKNOWN),
     ],
@@ -70,6 +73,15 @@ def test_retry_after_is_in_seconds(sandbox: Sandbox, client: Client, user_id: st
     with pytest.raises(userengage.RateLimitedError) as caught:
         client.send_conversation(user_id, "Hi")
     assert caught.value.retry_after == 3.0
+
+
+def test_a_503_says_when_to_come_again_and_not_whether_it_was_delivered(
+    sandbox: Sandbox, client: Client, user_id: str
+) -> None:
+    sandbox.order("store-then-503", user_id)
+    with pytest.raises(userengage.ServerError) as caught:
+        client.send_conversation(user_id, "Hi")
+    assert (caught.value.delivery, caught.value.retry_after) == (Delivery.UNKNOWN, 5.0)
 
 
 def test_the_services_words_are_in_the_detail_and_the_message(client: Client) -> None:

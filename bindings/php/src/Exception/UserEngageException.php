@@ -50,7 +50,7 @@ class UserEngageException extends \RuntimeException
         public readonly float $elapsed = 0.0,
         /** The service's own words, in one line. Null: it gave none. */
         public readonly ?string $detail = null,
-        /** The body of the last answer as it came, at most 64 KiB of it. */
+        /** The body of the last answer as it came, at most 64 KiB. It may quote the message: keep it out of logs. */
         public readonly string $body = '',
     ) {
         parent::__construct($message, $status ?? (int) array_search(static::class, self::CLASSES, true), $previous);

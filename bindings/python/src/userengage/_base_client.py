@@ -47,10 +47,11 @@ class BaseClient:
                 Default: DeliveryPolicy.AT_MOST_ONCE.
             max_attempts: The most requests for one message; 1 means exactly one on the wire. Default: 4.
             connect_timeout: Seconds for DNS, TCP, proxy and TLS of one attempt. Default: 10.
-            timeout: Seconds for the whole call, every attempt and wait included. Default: 30.
+            timeout: Seconds for the whole call, every attempt and wait included; with send_conversations, for each
+                message from its turn on. Default: 30.
             max_per_second: The most requests a second over all threads of this client. Default: no limit.
             max_connections: The most idle connections that are kept for reuse; in an AsyncClient also the most
-                messages that are under way at once. Default: 8.
+                messages that are under way at once. At most 256. Default: 8.
             proxy: Such as "http://user:password@proxy:3128", special characters percent-encoded; "" for none.
                 With an http base_url on a loopback host, too. Default, for https: what the environment variables
                 HTTPS_PROXY (else ALL_PROXY) and NO_PROXY say.

@@ -65,7 +65,9 @@ class Client(BaseClient):
     ) -> list[Result]:
         """Sends many messages, over at most `max_connections` connections at once, and waits for all.
 
-        Messages to one user keep their order. Retries and timeouts are as for single messages.
+        Messages to one user keep their order. Retries are as for single messages. `timeout` counts for each message
+        from its turn on, and not while it waits for one: a slow rate or a long pause makes the call long, but fails
+        no message.
 
         Args:
             messages: Each a `Message`, or a mapping of its fields. Read in steps of 1000, so that a generator of any

@@ -62,7 +62,7 @@ class Error(Exception):
 
     @property
     def body(self) -> bytes:
-        """The body of the last answer as it came, at most 64 KiB of it."""
+        """The body of the last answer as it came, at most 64 KiB. It may quote the message: keep it out of logs."""
         return self.result.body
 
 
@@ -115,7 +115,7 @@ class NotFoundError(Error):
 
 
 class RejectedError(Error):
-    """Any other 4xx: the service refused the message."""
+    """Any other 4xx: the service refused the message; or 408: it gave up on it, and `delivery` says what is known."""
 
     __slots__ = ()
 

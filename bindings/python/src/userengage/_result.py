@@ -22,7 +22,7 @@ class Status(IntEnum):
         UNAUTHORIZED: 401 or 403: the key was not accepted.
         NOT_FOUND: 404: there is no such user.
         REJECTED: Any other 4xx: the service refused the message.
-        RATE_LIMITED: 429: too many requests.
+        RATE_LIMITED: 429: too many requests; or, with nothing sent, no turn in time for max_per_second or a pause.
         SERVER_ERROR: 5xx: the service failed.
         CLOSED: The client was closed.
         CANCELLED: The call was interrupted or cancelled.
@@ -75,7 +75,8 @@ class Result(NamedTuple):
         request_id: The id under which the service knows the request (Cf-Ray). None: not given.
         detail: The service's own words, in one line. "": it gave none.
         message: One line for a person: what happened, what is known, what to do. "": the message was delivered.
-        body: The body of the last answer as it came, at most 64 KiB of it.
+        body: The body of the last answer as it came, at most 64 KiB of it. It may quote the message:
+            keep it out of logs.
     """
 
     status: Status
