@@ -26,7 +26,7 @@ mod header {
         let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
         let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
         println!("cargo:rerun-if-changed=cbindgen.toml");
-        println!("cargo:rerun-if-changed=src/ffi");
+        println!("cargo:rerun-if-changed=src/capi");
         println!("cargo:rustc-env=UE_HEADERS={}", out.display());
         let config = Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml can be read");
         fs::write(out.join("userengage.h"), generate(&root, for_c(config.clone()))).expect("OUT_DIR can be written");
@@ -36,10 +36,10 @@ mod header {
     fn generate(root: &std::path::Path, config: Config) -> Vec<u8> {
         let mut builder = Builder::new().with_config(config);
         for file in ["types.rs", "client.rs", "result.rs"] {
-            builder = builder.with_src(root.join("src/ffi").join(file));
+            builder = builder.with_src(root.join("src/capi").join(file));
         }
         let mut header = Vec::new();
-        builder.generate().expect("src/ffi can be read").write(&mut header);
+        builder.generate().expect("src/capi can be read").write(&mut header);
         header
     }
 

@@ -26,26 +26,17 @@
 #![deny(clippy::unwrap_used, clippy::expect_used)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
-mod batch;
-mod client;
-mod detail;
-mod endpoint;
-mod error;
-mod ffi;
-mod hooks;
-mod limiter;
-mod message;
-mod options;
-mod report;
-mod retry;
-mod transport;
-mod verdict;
+mod capi;
+mod http;
+mod model;
+mod send;
+mod sys;
 
-pub use client::Client;
-pub use error::{Delivery, Error, Outcome, Status};
-pub use hooks::{Interrupt, Level, Log};
-pub use message::{ClientUserId, Message, Source};
-pub use options::{ApiVersion, Options, Policy};
+pub use model::hooks::{Interrupt, Level, Log};
+pub use model::message::{ClientUserId, Message, Source};
+pub use model::options::{ApiVersion, Options, Policy};
+pub use model::outcome::{Delivery, Error, Outcome, Status};
+pub use send::client::Client;
 
 /// The version of this library, such as `"0.1.0"`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,294 @@
+//! The entry points of a result.
+
+use std::ffi::{CStr, CString, c_char};
+use std::ptr;
+
+use super::structs;
+use super::types::{ue_delivery, ue_outcome, ue_status};
+use crate::{Outcome, Status};
+
+/// What a call came to. Immutable, readable from any thread, freed by ue_result_free.
+pub struct ue_result {
+    pub(super) parts: super::result::Parts,
+}
+
+/// An outcome and the forms of its texts that C reads.
+pub(super) struct Parts {
+    outcome: Outcome,
+    request_id: Text,
+    detail: Text,
+    message: Text,
+}
+
+/// A text for C; none takes no memory.
+struct Text(Option<CString>);
+
+impl Text {
+    fn new(text: &str) -> Self {
+        Text((!text.is_empty()).then(|| c_string(text)))
+    }
+
+    fn as_ptr(&self) -> *const c_char {
+        self.0.as_deref().unwrap_or(c"").as_ptr()
+    }
+}
+
+impl Parts {
+    pub fn new(mut outcome: Outcome) -> Self {
+        outcome.body.push(0); // whoever reads it as a string finds its end
+        Parts {
+            request_id: Text::new(outcome.request_id()),
+            detail: Text::new(outcome.detail()),
+            message: Text::new(outcome.message()),
+            outcome,
+        }
+    }
+}
+
+/// `text` for C, without what C takes for its end.
+pub(super) fn c_string(text: &str) -> CString {
+    CString::new(text).unwrap_or_else(|_| CString::new(text.replace('\0', "")).unwrap_or_default())
+}
+
+/// Sets `*to`, where the caller wants it.
+///
+/// # Safety
+/// `to` is NULL or can be written.
+pub(super) unsafe fn set_result(to: *mut *mut ue_result, outcome: Outcome) {
+    if !to.is_null() {
+        let result = Box::into_raw(Box::new(ue_result { parts: Parts::new(outcome) }));
+        // SAFETY: the caller's promise.
+        unsafe { to.write(result) };
+    }
+}
+
+/// Where the results of a batch go: the caller's array, or nowhere.
+pub(super) struct Results {
+    first: *mut *mut ue_result,
+    count: usize,
+}
+
+impl Results {
+    /// # Safety
+    /// `first` is NULL or the first of `count` places that can be written as long as this lives.
+    pub unsafe fn new(first: *mut *mut ue_result, count: usize) -> Self {
+        for index in (0..count).take_while(|_| !first.is_null()) {
+            // SAFETY: the caller's promise.
+            unsafe { first.add(index).write(ptr::null_mut()) };
+        }
+        Results { first, count }
+    }
+
+    pub fn set(&self, index: usize, outcome: Outcome) {
+        if !self.first.is_null() && index < self.count {
+            // SAFETY: what `new` was promised.
+            unsafe { set_result(self.first.add(index), outcome) };
+        }
+    }
+
+    /// Sets every one that is not set yet.
+    pub fn fill(&self, outcome: &Outcome) {
+        for index in (0..self.count).take_while(|_| !self.first.is_null()) {
+            // SAFETY: what `new` was promised; `new` wrote every place.
+            if unsafe { self.first.add(index).read() }.is_null() {
+                self.set(index, outcome.clone());
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `result` is NULL or came from [`set_result`], is not yet freed, and outlives `'a`.
+unsafe fn parts<'a>(result: *const ue_result) -> Option<&'a Parts> {
+    // SAFETY: the caller's promise.
+    unsafe { result.as_ref() }.map(|result| &result.parts)
+}
+
+/// # Safety
+/// `result` is NULL or came from [`set_result`], and is not used again.
+unsafe fn free(result: *mut ue_result) {
+    if !result.is_null() {
+        // SAFETY: the caller's promise.
+        drop(unsafe { Box::from_raw(result) });
+    }
+}
+
+/// Asks `read` of a result, and answers `none` for NULL.
+///
+/// # Safety
+/// As the header says of a ue_result.
+unsafe fn ask<T>(result: *const ue_result, none: T, read: impl FnOnce(&Parts) -> T) -> T {
+    // SAFETY: the caller's promise.
+    unsafe { parts(result) }.map_or(none, read)
+}
+
+/// The kind of outcome. UE_INVALID_ARGUMENT for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_status(result: *const ue_result) -> ue_status {
+    // SAFETY: what the header asks of the caller, here and below.
+    unsafe { ask(result, ue_status::UE_INVALID_ARGUMENT, |parts| parts.outcome.status().into()) }
+}
+
+/// What is known of the message. UE_DELIVERY_UNKNOWN for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_delivery(result: *const ue_result) -> ue_delivery {
+    // SAFETY: as above.
+    unsafe { ask(result, ue_delivery::UE_DELIVERY_UNKNOWN, |parts| parts.outcome.delivery().into()) }
+}
+
+/// Whether the customer may see the message twice: it was delivered by an attempt that followed one whose fate is
+/// unknown. Only delivery_policy 1 does that.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_may_be_duplicate(result: *const ue_result) -> bool {
+    // SAFETY: as above.
+    unsafe { ask(result, false, |parts| parts.outcome.may_be_duplicate()) }
+}
+
+/// The HTTP status of the last answer. 0: no answer came.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_http_status(result: *const ue_result) -> i32 {
+    // SAFETY: as above.
+    unsafe { ask(result, 0, |parts| parts.outcome.http_status().unwrap_or(0).into()) }
+}
+
+/// The conversation's id, which api_version 2 gives. -1: not given.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_conversation_id(result: *const ue_result) -> i64 {
+    // SAFETY: as above.
+    unsafe { ask(result, -1, |parts| parts.outcome.conversation_id().unwrap_or(-1)) }
+}
+
+/// How many milliseconds to wait before the message is sent again: as the service asked, or as this client would have
+/// had to wait past its deadline. -1: not given.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_retry_after_ms(result: *const ue_result) -> i64 {
+    let milliseconds = |parts: &Parts| {
+        parts.outcome.retry_after().map_or(-1, |wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+    };
+    // SAFETY: as above.
+    unsafe { ask(result, -1, milliseconds) }
+}
+
+/// How many requests were begun. 0: nothing was tried.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_attempts(result: *const ue_result) -> u32 {
+    // SAFETY: as above.
+    unsafe { ask(result, 0, |parts| parts.outcome.attempts()) }
+}
+
+/// How many microseconds the call took, every attempt and wait included.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_elapsed_us(result: *const ue_result) -> u64 {
+    let microseconds = |parts: &Parts| u64::try_from(parts.outcome.elapsed().as_micros()).unwrap_or(u64::MAX);
+    // SAFETY: as above.
+    unsafe { ask(result, 0, microseconds) }
+}
+
+/// The id under which the service knows the request (Cf-Ray). "": not given.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_request_id(result: *const ue_result) -> *const c_char {
+    // SAFETY: as above.
+    unsafe { ask(result, c"".as_ptr(), |parts| parts.request_id.as_ptr()) }
+}
+
+/// The service's own words, in one line. "": it gave none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_detail(result: *const ue_result) -> *const c_char {
+    // SAFETY: as above.
+    unsafe { ask(result, c"".as_ptr(), |parts| parts.detail.as_ptr()) }
+}
+
+/// One line for a person: what happened, what is known of the message, what to do. "": UE_OK.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_message(result: *const ue_result) -> *const c_char {
+    // SAFETY: as above.
+    unsafe { ask(result, c"".as_ptr(), |parts| parts.message.as_ptr()) }
+}
+
+/// The body of the last answer as it came, at most 64 KiB of it, with a NUL after it. *length, where length is not NULL,
+/// becomes its length without that. Unlike all other texts it may quote the message: keep it out of logs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_body(result: *const ue_result, length: *mut usize) -> *const c_char {
+    // SAFETY: as above.
+    let body = unsafe { ask(result, &b"\0"[..], |parts| &*(parts.outcome.body() as *const [u8])) };
+    if !length.is_null() {
+        // SAFETY: the caller's pointer can be written.
+        unsafe { length.write(body.len() - 1) };
+    }
+    body.as_ptr().cast()
+}
+
+/// Reads everything at once, for a binding that pays for every call: what the functions above tell one by one.
+///
+/// Returns whether it did: not where outcome is NULL, or its struct_size is none that a ue_outcome has.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_read(result: *const ue_result, outcome: *mut ue_outcome) -> bool {
+    if outcome.is_null() {
+        return false;
+    }
+    // SAFETY: what the header asks of the caller; the texts end with a NUL.
+    unsafe {
+        let length = |text: *const c_char| CStr::from_ptr(text).count_bytes();
+        let (request_id, detail, message) =
+            (ue_result_request_id(result), ue_result_detail(result), ue_result_message(result));
+        let mut body_length = 0;
+        let body = ue_result_body(result, &mut body_length);
+        let read = ue_outcome {
+            struct_size: size_of::<ue_outcome>(),
+            status: ue_result_status(result) as i32,
+            delivery: ue_result_delivery(result) as i32,
+            http_status: ue_result_http_status(result),
+            attempts: ue_result_attempts(result),
+            may_be_duplicate: ue_result_may_be_duplicate(result),
+            conversation_id: ue_result_conversation_id(result),
+            retry_after_ms: ue_result_retry_after_ms(result),
+            elapsed_us: ue_result_elapsed_us(result),
+            request_id,
+            detail,
+            message,
+            body,
+            request_id_length: length(request_id),
+            detail_length: length(detail),
+            message_length: length(message),
+            body_length,
+        };
+        structs::write(outcome, &read)
+    }
+}
+
+/// Frees a result, and with it every text that was borrowed from it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_result_free(result: *mut ue_result) {
+    // SAFETY: what the header asks of the caller.
+    unsafe { free(result) };
+}
+
+/// The name of a status, such as "UE_TIMEOUT"; "UE_UNKNOWN" for a number that is none. Static.
+#[unsafe(no_mangle)]
+pub extern "C" fn ue_status_name(status: i32) -> *const c_char {
+    const NAMES: [(Status, &CStr); 15] = [
+        (Status::Ok, c"UE_OK"),
+        (Status::InvalidArgument, c"UE_INVALID_ARGUMENT"),
+        (Status::Connect, c"UE_CONNECT"),
+        (Status::Tls, c"UE_TLS"),
+        (Status::Timeout, c"UE_TIMEOUT"),
+        (Status::ConnectionLost, c"UE_CONNECTION_LOST"),
+        (Status::BadReply, c"UE_BAD_REPLY"),
+        (Status::Unauthorized, c"UE_UNAUTHORIZED"),
+        (Status::NotFound, c"UE_NOT_FOUND"),
+        (Status::Rejected, c"UE_REJECTED"),
+        (Status::RateLimited, c"UE_RATE_LIMITED"),
+        (Status::ServerError, c"UE_SERVER_ERROR"),
+        (Status::Closed, c"UE_CLOSED"),
+        (Status::Cancelled, c"UE_CANCELLED"),
+        (Status::Internal, c"UE_INTERNAL"),
+    ];
+    let name = NAMES.iter().find(|(known, _)| *known as i32 == status);
+    name.map_or(c"UE_UNKNOWN", |(_, name)| name).as_ptr()
+}
+
+/// The version of the library, such as "0.1.0". Static. UE_VERSION is that of this header.
+#[unsafe(no_mangle)]
+pub extern "C" fn ue_version() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}

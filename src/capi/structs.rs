@@ -1,0 +1,90 @@
+//! Structs of the C API that begin with their own size: read and written whatever version of the header the caller has.
+
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use super::types::{ue_message, ue_options, ue_outcome};
+use crate::Error;
+
+/// A struct of the C API that begins with its own size.
+///
+/// # Safety
+/// `Self` is `repr(C)`, begins with `struct_size: usize`, and is valid when all zero.
+pub(super) unsafe trait Versioned: Copy {
+    const NAME: &'static str;
+}
+
+// SAFETY: a size, pointers, integers and optional functions.
+unsafe impl Versioned for ue_options {
+    const NAME: &'static str = "ue_options";
+}
+
+// SAFETY: a size, pointers and integers.
+unsafe impl Versioned for ue_message {
+    const NAME: &'static str = "ue_message";
+}
+
+// SAFETY: a size, integers, a bool and pointers.
+unsafe impl Versioned for ue_outcome {
+    const NAME: &'static str = "ue_outcome";
+}
+
+/// The size that a struct gives as its own, where a version of it can have that size.
+///
+/// # Safety
+/// `from` points to a readable `struct_size`.
+pub(super) unsafe fn size_of_version<T: Versioned>(from: *const T) -> Result<usize, Error> {
+    const LARGEST: usize = 4096;
+    let name = T::NAME;
+    // SAFETY: the caller's promise, and the trait's.
+    let size = unsafe { from.cast::<usize>().read() };
+    if size < 2 * align_of::<T>() || size % align_of::<T>() != 0 || size > LARGEST {
+        return Err(Error::invalid(format!(
+            "struct_size is {size}, which no {name} has: zero the struct and set struct_size = sizeof({name})"
+        )));
+    }
+    Ok(size)
+}
+
+/// Reads a struct of an older or a newer version of this library: what is missing is zero, which means the default; what
+/// is unknown must be zero.
+///
+/// # Safety
+/// `from` points to `struct_size` readable bytes.
+pub(super) unsafe fn read<T: Versioned>(from: *const T) -> Result<T, Error> {
+    let (name, known) = (T::NAME, size_of::<T>());
+    // SAFETY: the caller's promise.
+    let size = unsafe { size_of_version(from) }?;
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: both are valid for the lesser of the two sizes, and apart.
+    unsafe { ptr::copy_nonoverlapping(from.cast::<u8>(), value.as_mut_ptr().cast(), size.min(known)) };
+    // SAFETY: the caller's promise covers `size` bytes.
+    let unknown = (known..size).any(|at| unsafe { from.cast::<u8>().add(at).read() } != 0);
+    if unknown {
+        return Err(Error::invalid(format!(
+            "{name} sets a field that version {} of the library does not know: update the library, or leave it zero",
+            crate::VERSION
+        )));
+    }
+    // SAFETY: all zero is valid, and so is what the caller filled in.
+    Ok(unsafe { value.assume_init() })
+}
+
+/// Writes `value` into a struct of an older or a newer version of this library, which keeps its own size: what it lacks is
+/// left out, what is unknown here becomes zero. Whether it has a size that a version can have.
+///
+/// # Safety
+/// `to` points to `struct_size` bytes that can be written.
+pub(super) unsafe fn write<T: Versioned>(to: *mut T, value: &T) -> bool {
+    // SAFETY: the caller's promise.
+    let Ok(size) = (unsafe { size_of_version(to) }) else {
+        return false;
+    };
+    let (own, known) = (size_of::<usize>(), size_of::<T>().min(size));
+    // SAFETY: both are valid for the lesser of the two sizes, and apart; what lies behind is the caller's promise.
+    unsafe {
+        ptr::copy_nonoverlapping((&raw const *value).cast::<u8>().add(own), to.cast::<u8>().add(own), known - own);
+        ptr::write_bytes(to.cast::<u8>().add(known), 0, size - known);
+    }
+    true
+}

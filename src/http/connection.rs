@@ -1,0 +1,414 @@
+//! The seam with ureq: a connection of our own at the foot of its chain.
+//!
+//! ureq writes the request's head and body, and keeps the connection for the next one. The rest happens here. Its output is
+//! held back for one write, the header fields that never change are added to the head, and the bytes that left are
+//! counted. The answer is read by [`ResponseReader`]; ureq is shown a canned one, which says no more than whether the
+//! connection can be used again.
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ureq::Error;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
+
+use super::Net;
+use super::buffers::WireBuffers;
+use super::response_reader::ResponseReader;
+use super::socket::Socket;
+use super::tls::Session;
+use super::wait::{Stop, Waiter};
+use crate::http::request::WeakFields;
+use crate::http::{Answer, Fault};
+use crate::model::hooks::Level;
+use crate::sys::Interest;
+
+/// What an attempt and its connection tell each other. A lane belongs to one thread at a time, so its lock is free.
+#[derive(Debug, Default)]
+pub(crate) struct Line(Mutex<LineState>);
+
+#[derive(Debug, Default)]
+struct LineState {
+    /// The attempt that the lane serves. None between two: an idle connection holds on to nothing of a call.
+    attempt: Option<Attempt>,
+    /// Whether a part of the attempt's request was written.
+    begun: bool,
+    report: Report,
+}
+
+/// What an attempt gives its connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub waiter: Waiter,
+    pub deadline: Instant,
+    pub connect_timeout: Duration,
+    pub fields: WeakFields,
+    /// The length of the request's body.
+    pub body: usize,
+}
+
+/// What the connection knows of the attempt.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// Whether the last byte of the request was handed to the kernel.
+    pub request_complete: bool,
+    pub answer: Option<Answer>,
+    /// Nothing was sent: the kept connection turned out to be closed, or had something to say that nobody asked for.
+    pub is_stale: bool,
+    /// Why there is no answer.
+    pub fault: Option<Fault>,
+}
+
+impl Line {
+    fn state(&self) -> MutexGuard<'_, LineState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn begin(&self, attempt: Attempt) {
+        *self.state() = LineState { attempt: Some(attempt), ..LineState::default() };
+    }
+
+    /// Ends the attempt, and tells what the connection knows of it.
+    pub fn end(&self) -> Report {
+        let mut state = self.state();
+        state.attempt = None;
+        mem::take(&mut state.report)
+    }
+
+    fn attempt(&self) -> Result<Attempt, Error> {
+        // ureq uses connections within an attempt alone.
+        self.state().attempt.clone().ok_or(Error::ConnectionFailed)
+    }
+
+    /// Keeps the first fault for the attempt; ureq carries on its own error, which says less.
+    fn fail(&self, fault: Fault) -> Error {
+        self.state().report.fault.get_or_insert(fault);
+        Error::ConnectionFailed
+    }
+}
+
+/// Makes connections for the one lane that it belongs to.
+pub(crate) struct WireConnector {
+    pub net: Arc<Net>,
+    pub line: Arc<Line>,
+}
+
+impl Connector for WireConnector {
+    type Out = Wire;
+
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Wire>, Error> {
+        let Attempt { waiter, deadline: call_deadline, connect_timeout, .. } = self.line.attempt()?;
+        waiter.check().map_err(|stop| self.line.fail(stop.into_fault("before it connected")))?;
+        let started = Instant::now();
+        let deadline = call_deadline.min(started + connect_timeout);
+        match self.net.connect(details.uri, &waiter, deadline) {
+            Ok((socket, session)) => {
+                waiter.hooks().log(Level::Debug, || {
+                    let tls = if session.is_some() { " with TLS" } else { "" };
+                    format!(
+                        "connected to {}{tls} in {} us",
+                        details.uri.host().unwrap_or("?"),
+                        started.elapsed().as_micros()
+                    )
+                });
+                Ok(Some(Wire {
+                    socket,
+                    session,
+                    buffers: WireBuffers::default(),
+                    input: Vec::new(),
+                    reader: ResponseReader::new(),
+                    line: self.line.clone(),
+                    attempt: None,
+                    traced: waiter.hooks().listen_to(Level::Trace),
+                    broken: false,
+                    mixed: false,
+                    was_reset: false,
+                    unwritten: 0,
+                    is_new: true,
+                    looked: false,
+                }))
+            }
+            // The connect timeout passed, but not the call's deadline: another attempt may follow.
+            Err(Fault::Deadline(what)) if deadline < call_deadline => Err(self.line.fail(Fault::Connect(format!(
+                "no connection within {} ms: it passed {what}",
+                connect_timeout.as_millis()
+            )))),
+            Err(fault) => Err(self.line.fail(fault)),
+        }
+    }
+}
+
+impl fmt::Debug for WireConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WireConnector")
+    }
+}
+
+/// The connector looks up what it needs: nothing is to be done before every request.
+#[derive(Debug)]
+pub(crate) struct NoResolver;
+
+impl Resolver for NoResolver {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        Ok(self.empty())
+    }
+}
+
+/// When a fault came that leaves the call without an answer.
+const UNANSWERED: &str = "before the answer was complete";
+
+/// A body up to here, with the head before it, is one segment or few: a peer that answers has them all.
+const SMALL: usize = 4 * 1024;
+
+/// How much is read at once.
+const INPUT: usize = 16 * 1024;
+
+/// One connection.
+pub(crate) struct Wire {
+    socket: Socket,
+    session: Option<Session>,
+    /// What ureq writes, and the canned answer that it reads.
+    buffers: WireBuffers,
+    /// Room for what is read next.
+    input: Vec<u8>,
+    reader: ResponseReader,
+    line: Arc<Line>,
+    /// The attempt whose request is written or whose answer is read.
+    attempt: Option<Attempt>,
+    /// Whether anybody listens to level trace. Every call of a client has the same log.
+    traced: bool,
+    /// The connection is not to be used again: it took no more of the request, or ended. An answer may still come.
+    broken: bool,
+    /// TLS records of the protocol's own may stand behind the last of the request, so that what was not written need not
+    /// be a part of it.
+    mixed: bool,
+    /// The peer has reset the connection: what had not left by then never will.
+    was_reset: bool,
+    /// How much of the request's body ureq has yet to hand over.
+    unwritten: usize,
+    /// No request has gone out on it yet.
+    is_new: bool,
+    /// Whether the peer was looked at before the first byte of this request.
+    looked: bool,
+}
+
+impl Wire {
+    /// Where and until when the attempt waits.
+    fn waiter(&self) -> Result<(Waiter, Instant), Error> {
+        // ureq uses connections within an attempt alone.
+        let attempt = self.attempt.as_ref().ok_or(Error::ConnectionFailed)?;
+        Ok((attempt.waiter.clone(), attempt.deadline))
+    }
+
+    fn trace(&self, text: impl FnOnce() -> String) {
+        if self.traced
+            && let Some(attempt) = &self.attempt
+        {
+            attempt.waiter.hooks().log(Level::Trace, text);
+        }
+    }
+
+    /// Writes what is held back. A peer that wants no more of it is no error here: its answer may be there to read.
+    ///
+    /// The call is looked at before the first byte leaves: what is past its deadline, closed or cancelled is never sent,
+    /// however long a callback took, or the process stood still, since it was looked at last.
+    fn flush(&mut self) -> Result<(), Error> {
+        self.write().inspect_err(|_| self.line.state().report.request_complete = self.mixed)
+    }
+
+    fn write(&mut self) -> Result<(), Error> {
+        let held = self.buffers.take_held();
+        let (waiter, deadline) = self.waiter()?;
+        let mut taken = 0;
+        while !self.broken && (taken < held || self.session.as_ref().is_some_and(Session::wants_write)) {
+            waiter.check_time(deadline).map_err(|stop| self.stopped(stop))?;
+            if !mem::replace(&mut self.looked, true) {
+                self.look()?;
+            }
+            let rest = self.buffers.written(taken..held);
+            let wrote = match &mut self.session {
+                None => self.socket.write(rest).map(|count| taken += count),
+                Some(session) => session.push(rest).and_then(|count| {
+                    taken += count;
+                    session.flush(&self.socket)
+                }),
+            };
+            match wrote {
+                Ok(()) => self.trace(|| format!("wrote {taken} of {held} bytes")),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let interest = [Interest::read_or_write(&self.socket)];
+                    waiter.until_ready(&interest, deadline).map_err(|stop| self.stopped(stop))?;
+                    self.listen(taken == held && self.unwritten == 0)?;
+                }
+                Err(_) => self.broken = true,
+            }
+        }
+        self.buffers.wipe();
+        Ok(())
+    }
+
+    /// Looks, before the first byte of a request leaves, whether the peer has closed the connection, or said something that
+    /// would be taken for the answer. Then nothing is sent.
+    fn look(&mut self) -> Result<(), Error> {
+        let is_new = mem::take(&mut self.is_new);
+        let is_quiet = match &mut self.session {
+            None => self.socket.is_quiet(),
+            Some(session) => session.is_quiet(&self.socket),
+        };
+        if is_quiet {
+            return Ok(());
+        }
+        self.line.state().report.is_stale = !is_new;
+        Err(self.line.fail(Fault::Lost("the service ended the connection, or spoke, before it was asked".into())))
+    }
+
+    fn stopped(&self, stop: Stop) -> Error {
+        self.line.fail(stop.into_fault("while the request was sent"))
+    }
+
+    /// Takes in what the peer says while the request is still being written. An interim answer (1xx) changes nothing; with
+    /// a final one the peer has decided, and may never read the rest. `encrypted`: all of the request is in TLS records.
+    fn listen(&mut self, encrypted: bool) -> Result<(), Error> {
+        match self.read() {
+            Ok(None) => self.mixed |= encrypted,
+            Ok(Some(0)) | Err(_) => self.broken = true,
+            Ok(Some(count)) => {
+                let pushed = self.reader.push(&self.input[..count]);
+                pushed.map_err(|fault| self.line.fail(fault))?;
+                self.broken |= self.reader.has_head();
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is there of the answer: how many bytes, 0 at the end of the connection. `None` when that is nothing.
+    fn read(&mut self) -> Result<Option<usize>, Fault> {
+        self.input.resize(INPUT, 0);
+        let read = match &mut self.session {
+            None => self.socket.read(&mut self.input),
+            Some(session) => session.fill(&self.socket).and_then(|()| session.pull(&mut self.input)),
+        };
+        self.was_reset |= matches!(&read, Err(error) if error.kind() == io::ErrorKind::ConnectionReset);
+        match (read, &self.session) {
+            (Ok(count), _) => Ok(Some(count)),
+            (Err(error), _) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            (Err(error), Some(session)) => Err(session.fault(&error, UNANSWERED)),
+            (Err(error), None) => Err(Fault::Lost(format!("the connection broke {UNANSWERED}: {error}"))),
+        }
+    }
+
+    /// Waits until there is something to read of the answer, and reads it.
+    fn read_within(&mut self, waiter: &Waiter, deadline: Instant) -> Result<usize, Fault> {
+        let mut is_ready = self.session.as_mut().is_some_and(Session::has_input);
+        loop {
+            if !is_ready {
+                waiter
+                    .until_ready(&[Interest::read(&self.socket)], deadline)
+                    .map_err(|stop| stop.into_fault(UNANSWERED))?;
+            }
+            if let Some(count) = self.read()? {
+                return Ok(count);
+            }
+            is_ready = false;
+        }
+    }
+
+    /// Reads the answer. What ends the wait for its body once the head is there does not undo the answer: it cuts the body.
+    fn read_answer(&mut self) -> Result<(), Fault> {
+        let (waiter, deadline) =
+            self.waiter().map_err(|_| Fault::Internal("an answer was awaited outside of an attempt".into()))?;
+        while !self.reader.is_done() {
+            match self.read_within(&waiter, deadline) {
+                Ok(0) => {
+                    self.reader.end(true);
+                    break;
+                }
+                Ok(count) => {
+                    self.trace(|| format!("read {count} bytes"));
+                    self.reader.push(&self.input[..count])?;
+                }
+                Err(_) if self.reader.has_head() => {
+                    self.reader.end(false);
+                    break;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        if self.reader.has_head() {
+            return Ok(());
+        }
+        Err(Fault::Lost("the connection was closed before an answer came".into()))
+    }
+}
+
+impl Transport for Wire {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    /// Holds `amount` more bytes back: head and body go out in one write, and one TLS record, once input is awaited.
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
+        self.buffers.hold(amount);
+        if !mem::replace(&mut self.line.state().begun, true) {
+            let attempt = self.line.attempt()?;
+            // The first bytes of a request are its head, whole: `Endpoint` keeps it far below the room there is.
+            let fields = attempt.fields.upgrade();
+            if !fields.is_some_and(|fields| self.buffers.add_to_head(fields.as_bytes(), fields.secret())) {
+                return Err(self.line.fail(Fault::Internal("the request's head is not whole".into())));
+            }
+            self.unwritten = attempt.body;
+            self.attempt = Some(attempt);
+            self.reader.begin();
+            (self.mixed, self.looked) = (false, false);
+        } else {
+            self.unwritten = self.unwritten.saturating_sub(amount);
+        }
+        if self.buffers.is_nearly_full() { self.flush() } else { Ok(()) }
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
+        self.flush()?;
+        let is_complete = !self.broken;
+        self.line.state().report.request_complete = is_complete || self.mixed;
+        if let Err(fault) = self.read_answer() {
+            if self.was_reset && !self.mixed && self.socket.has_unsent() {
+                self.line.state().report.request_complete = false;
+            }
+            return Err(self.line.fail(fault));
+        }
+        let is_large = self.attempt.take().is_some_and(|attempt| attempt.body > SMALL);
+        self.broken |= !self.reader.can_reuse();
+        let mut answer = self.reader.take(is_complete);
+        match &mut answer {
+            Some(answer) if matches!(answer.status, 200..=299) => {
+                answer.request_complete &= !(is_large && self.socket.is_ahead_of_peer());
+            }
+            // Where that is not certain, a success is taken for one that came too early, and a failure for one that did not.
+            Some(answer) => answer.request_complete |= self.mixed,
+            None => {}
+        }
+        self.line.state().report.answer = answer;
+        self.buffers.answer(!self.broken);
+        Ok(true)
+    }
+
+    /// For ureq, which asks before a request and after an answer. The look itself comes later, right before the first byte.
+    fn is_open(&mut self) -> bool {
+        !self.broken
+    }
+
+    fn is_tls(&self) -> bool {
+        self.session.is_some()
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").field("socket", &self.socket).field("tls", &self.is_tls()).finish_non_exhaustive()
+    }
+}

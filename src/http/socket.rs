@@ -1,0 +1,113 @@
+//! A TCP connection that never blocks: connecting to the first address that answers, one write, one read.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::wait::{Stop, Waiter};
+use crate::http::Fault;
+use crate::sys::{self, Interest, Own, Pollable};
+
+/// How long an address has before the next one is tried beside it (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+#[derive(Debug)]
+pub(crate) struct Socket(Own<TcpStream>);
+
+impl Socket {
+    /// Connects to whichever of `addresses` answers first.
+    pub fn connect(addresses: &[SocketAddr], waiter: &Waiter, deadline: Instant) -> Result<Self, Fault> {
+        let mut next = addresses.iter();
+        let mut under_way: Vec<(SocketAddr, Own<TcpStream>)> = Vec::new();
+        let mut last_error = None;
+        loop {
+            if let Some(address) = next.next() {
+                match sys::start_connect(address) {
+                    Ok(stream) => under_way.push((*address, stream)),
+                    Err(error) => last_error = Some((*address, error)),
+                }
+            } else if under_way.is_empty() {
+                return Err(Fault::Connect(match last_error {
+                    Some((address, error)) => format!("no connection to {address}: {error}"),
+                    None => "the host has no address".into(),
+                }));
+            }
+            if under_way.is_empty() {
+                continue;
+            }
+            let until = if next.len() > 0 { deadline.min(Instant::now() + HEAD_START) } else { deadline };
+            let interests: Vec<_> = under_way.iter().map(|(_, stream)| Interest::write(stream)).collect();
+            let ready = match waiter.until_ready(&interests, until) {
+                Ok(ready) => ready,
+                Err(Stop::Deadline) if until < deadline => continue,
+                Err(stop) => return Err(stop.into_fault("while connecting")),
+            };
+            for index in (0..under_way.len()).rev().filter(|index| ready.has(*index)) {
+                let (address, stream) = under_way.remove(index);
+                match connected(&stream) {
+                    Ok(()) => return Ok(Socket(stream)),
+                    Err(error) => last_error = Some((address, error)),
+                }
+            }
+        }
+    }
+
+    /// Writes what the kernel takes at once; `WouldBlock` when that is nothing. Raises no SIGPIPE.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        uninterrupted(|| sys::send(&self.0, bytes))
+    }
+
+    /// Reads what is there; `WouldBlock` when that is nothing, 0 at the end.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        uninterrupted(|| sys::receive(&self.0, buffer, false))
+    }
+
+    /// Whether a part of what was written has not arrived at the peer's system. An answer that comes all the same was not
+    /// made of the whole: whoever has read all of it acknowledges all of it with the answer (RFC 9293, section 3.4).
+    pub fn is_ahead_of_peer(&self) -> bool {
+        sys::unacknowledged(&self.0) > 0
+    }
+
+    /// Whether a part of what was written has never left. It never will where the connection was reset.
+    pub fn has_unsent(&self) -> bool {
+        sys::unsent(&self.0) > 0
+    }
+
+    /// Whether there is neither an end nor a byte to read: what an idle connection looks like.
+    pub fn is_quiet(&self) -> bool {
+        let peeked = uninterrupted(|| sys::receive(&self.0, &mut [0], true));
+        matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// What came of a connect that has ended.
+///
+/// On this machine a connect to a port that nobody listens on can meet itself: where that port is the one that the system
+/// chose for this end, TCP connects the socket to itself, and the request would be its own answer.
+fn connected(stream: &Own<TcpStream>) -> io::Result<()> {
+    let stream = stream.get()?;
+    match stream.take_error()? {
+        Some(error) => Err(error),
+        None if stream.local_addr()? == stream.peer_addr()? => Err(io::ErrorKind::ConnectionRefused.into()),
+        None => Ok(()),
+    }
+}
+
+impl Pollable for Socket {
+    fn raw(&self) -> sys::Raw {
+        self.0.raw()
+    }
+}
+
+/// The calls do not block, so a signal is no reason to stop: the waits ask the caller.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

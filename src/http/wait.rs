@@ -1,0 +1,250 @@
+//! The one place where a call waits: for a socket, for a look-up, for time to pass. It looks at the deadline, asks the
+//! interrupt callback and notices that the client was closed, wherever the call stands and however busy it is.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::http::Fault;
+use crate::model::hooks::Hooks;
+use crate::sys::{self, Interest, MOST_INTERESTS, Pair, Ready};
+
+/// How often the interrupt callback is asked, at the least, while a call waits or is busy.
+pub(crate) const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// How often a wait looks whether it was ended though nothing woke it: other code may have closed the descriptor that would.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Why a wait ended without what it waited for.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Deadline,
+    Cancelled,
+    Closed,
+    /// A callback forked, and this is the child: the call goes on in the parent.
+    Forked,
+    System(io::Error),
+}
+
+impl Stop {
+    /// As the fault of an attempt; `what` it waited for, as in "before an answer came".
+    pub fn into_fault(self, what: &'static str) -> Fault {
+        match self {
+            Stop::Deadline => Fault::Deadline(what.into()),
+            Stop::Cancelled => Fault::Cancelled,
+            Stop::Closed => Fault::Closed,
+            Stop::Forked => Fault::Forked,
+            Stop::System(error) => Fault::Internal(format!(
+                "it could not wait ({error}); has other code of this process closed descriptors that it did not open?"
+            )),
+        }
+    }
+}
+
+/// Ends every wait of a client when it is closed, or of a batch when it is stopped. One pair of sockets a process: the
+/// child of a fork has its own.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    rung: AtomicU8,
+    ours: Pair,
+    theirs: Pair,
+}
+
+/// Why a bell is rung.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Closed = 1,
+    Cancelled = 2,
+    /// The descriptors on which it would be heard of are gone.
+    Broken = 3,
+}
+
+impl Bell {
+    pub fn new() -> io::Result<Self> {
+        let (ours, theirs) = sys::pair()?;
+        theirs.get()?.set_nonblocking(true)?;
+        Ok(Bell { rung: AtomicU8::new(0), ours, theirs })
+    }
+
+    /// From here on every wait ends with `end`, or with that of an earlier ring.
+    pub fn ring(&self, end: End) {
+        let _ = self.rung.compare_exchange(0, end as u8, Ordering::SeqCst, Ordering::SeqCst);
+        // What was written is never read, so that it wakes all. Full means that it was written before.
+        if self.theirs.is_intact() {
+            let _ = self.theirs.get().and_then(|mut theirs| io::Write::write(&mut theirs, &[1]));
+        }
+    }
+
+    /// `Err` once it has rung.
+    pub fn check(&self) -> Result<(), Stop> {
+        match self.rung.load(Ordering::SeqCst) {
+            0 => Ok(()),
+            rung if rung == End::Closed as u8 => Err(Stop::Closed),
+            rung if rung == End::Cancelled as u8 => Err(Stop::Cancelled),
+            _ => Err(Stop::System(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+}
+
+/// Where a call waits, with all that can end it before its time. Cheap to clone: one Arc increment.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiter(Arc<Ears>);
+
+#[derive(Debug)]
+struct Ears {
+    hooks: Arc<Hooks>,
+    /// The client's.
+    bell: Arc<Bell>,
+    /// That of the batch that the call belongs to.
+    batch: Option<Arc<Bell>>,
+    forks: u64,
+    since: Instant,
+    /// When the interrupt callback was asked last, in nanoseconds since `since`.
+    asked: AtomicU64,
+    /// The deadline that passed before the last look at what is ready, in the same unit.
+    passed: AtomicU64,
+}
+
+impl Waiter {
+    pub fn new(hooks: Arc<Hooks>, bell: Arc<Bell>) -> Self {
+        Waiter::with(hooks, bell, None)
+    }
+
+    fn with(hooks: Arc<Hooks>, bell: Arc<Bell>, batch: Option<Arc<Bell>>) -> Self {
+        let (forks, since) = (sys::forks(), Instant::now());
+        Waiter(Arc::new(Ears {
+            hooks,
+            bell,
+            batch,
+            forks,
+            since,
+            asked: AtomicU64::new(0),
+            passed: AtomicU64::new(u64::MAX),
+        }))
+    }
+
+    /// One for a single call: what it remembers (when it asked, that its time is over) is the call's own.
+    pub fn for_call(&self) -> Self {
+        Waiter::with(self.0.hooks.clone(), self.0.bell.clone(), self.0.batch.clone())
+    }
+
+    /// One for the workers of a batch, which `batch` ends before the client's own bell does.
+    pub fn for_batch(&self, hooks: Arc<Hooks>, batch: Arc<Bell>) -> Self {
+        Waiter::with(hooks, self.0.bell.clone(), Some(batch))
+    }
+
+    pub fn hooks(&self) -> &Hooks {
+        &self.0.hooks
+    }
+
+    /// The client's bell.
+    pub fn bell(&self) -> &Bell {
+        &self.0.bell
+    }
+
+    /// Whether this is the child of a fork that came after the call had begun. Nothing of the call is the child's to use:
+    /// neither the connection nor a lock, which another thread may have held at the fork.
+    pub fn has_forked(&self) -> bool {
+        self.0.forks != sys::forks()
+    }
+
+    /// `Err` when the call is to end at once.
+    pub fn check(&self) -> Result<(), Stop> {
+        if self.has_forked() {
+            return Err(Stop::Forked);
+        }
+        self.0.bell.check()?;
+        self.0.batch.as_ref().map_or(Ok(()), |batch| batch.check())
+    }
+
+    /// `Err` when the call is to end or its deadline has passed; asks the interrupt callback when it is time to. For work
+    /// that goes on without a wait, and before the first byte of a request leaves.
+    pub fn check_time(&self, deadline: Instant) -> Result<(), Stop> {
+        self.check()?;
+        if self.now()? < deadline { Ok(()) } else { Err(Stop::Deadline) }
+    }
+
+    /// Waits until one of `interests` is ready. What is ready at the deadline still counts, for it may be the answer: once.
+    pub fn until_ready(&self, interests: &[Interest], deadline: Instant) -> Result<Ready, Stop> {
+        let mut all = [Interest::read(&self.bell().ours); MOST_INTERESTS];
+        let bells = match &self.0.batch {
+            Some(batch) => &[Interest::read(&self.bell().ours), Interest::read(&batch.ours)][..],
+            None => &[Interest::read(&self.bell().ours)][..],
+        };
+        let (own, both) = (interests.len(), interests.len() + bells.len());
+        all[..own].copy_from_slice(interests);
+        all[own..both].copy_from_slice(bells);
+        // What a wait looks at. Without the bells where one is ready that nobody rang: other code of this process has
+        // closed its descriptor and opened another file under its number. They are then looked at by the clock.
+        let mut watched = &all[..both];
+        loop {
+            self.check()?;
+            let now = self.now()?;
+            let left = deadline.saturating_duration_since(now);
+            if left.is_zero() && self.has_passed(deadline) {
+                return Err(Stop::Deadline);
+            }
+            let slice = match self.hooks().interrupt {
+                Some(_) => left.min(self.until_due(now)),
+                None if watched.len() == own => left.min(ASK_EVERY),
+                None => left.min(LOOK_EVERY),
+            };
+            match sys::poll(watched, slice) {
+                Ok(ready) if ready.any_below(own) => return Ok(ready),
+                Ok(ready) if ready.any() && self.check().is_ok() => watched = &all[..own],
+                Ok(_) if left.is_zero() => return Err(Stop::Deadline),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.ask()?,
+                Err(error) => return Err(Stop::System(error)),
+            }
+        }
+    }
+
+    /// Waits until `moment`.
+    pub fn until(&self, moment: Instant) -> Result<(), Stop> {
+        match self.until_ready(&[], moment) {
+            Err(Stop::Deadline) | Ok(_) => Ok(()),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Notes that `deadline` has passed; whether that was noted before.
+    fn has_passed(&self, deadline: Instant) -> bool {
+        let deadline = self.nanos(deadline);
+        self.0.passed.swap(deadline, Ordering::Relaxed) == deadline
+    }
+
+    /// Asks the interrupt callback, as after every signal.
+    fn ask(&self) -> Result<(), Stop> {
+        if self.hooks().interrupt.is_none() {
+            return Ok(());
+        }
+        self.0.asked.store(self.nanos(Instant::now()), Ordering::Relaxed);
+        if self.hooks().interrupted() { Err(Stop::Cancelled) } else { Ok(()) }
+    }
+
+    /// The time, after the interrupt callback was asked if that was due.
+    fn now(&self) -> Result<Instant, Stop> {
+        let now = Instant::now();
+        if self.hooks().interrupt.is_none() || !self.until_due(now).is_zero() {
+            return Ok(now);
+        }
+        self.ask()?;
+        self.check()?; // the callback may have taken its time, or forked
+        Ok(Instant::now())
+    }
+
+    /// How long until the interrupt callback is to be asked.
+    fn until_due(&self, now: Instant) -> Duration {
+        let since = Duration::from_nanos(self.nanos(now).saturating_sub(self.0.asked.load(Ordering::Relaxed)));
+        ASK_EVERY.saturating_sub(since)
+    }
+
+    fn nanos(&self, moment: Instant) -> u64 {
+        u64::try_from(moment.saturating_duration_since(self.0.since).as_nanos()).unwrap_or(u64::MAX - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! [`Message`]: the attributes of the specification, their validation, and the JSON body. Pure.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, Write};
+
+use serde_json::value::RawValue;
+
+use crate::model::outcome::Error;
+
+/// The longest `client_user_id` in bytes. Ours, so that the request line stays within the 8 KiB that servers take.
+const LONGEST_ID: usize = 1024;
+
+/// Who gets a message: an integer or a string.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientUserId<'a>(Cow<'a, str>);
+
+impl<'a> From<&'a str> for ClientUserId<'a> {
+    fn from(id: &'a str) -> Self {
+        ClientUserId(Cow::Borrowed(id))
+    }
+}
+
+impl From<String> for ClientUserId<'_> {
+    fn from(id: String) -> Self {
+        ClientUserId(Cow::Owned(id))
+    }
+}
+
+macro_rules! from_integers {
+    ($($integer:ty),*) => {$(
+        impl From<$integer> for ClientUserId<'_> {
+            fn from(id: $integer) -> Self {
+                ClientUserId(Cow::Owned(id.to_string()))
+            }
+        }
+    )*};
+}
+from_integers!(i32, i64, u32, u64);
+
+/// The channel that a message is shown to come from. Any positive number is passed on; the known ones have names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Source(pub i32);
+
+impl Source {
+    /// 1
+    pub const CHAT: Source = Source(1);
+    /// 2
+    pub const EMAIL: Source = Source(2);
+    /// 3
+    pub const API: Source = Source(3);
+    /// 4
+    pub const SMS: Source = Source(4);
+    /// 5
+    pub const SLACK: Source = Source(5);
+}
+
+/// One conversation message: the attributes of the specification, by their names.
+///
+/// It is validated when it is sent. Its `Debug` form leaves the content out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message<'a> {
+    client_user_id: ClientUserId<'a>,
+    content: Cow<'a, str>,
+    user: Option<i64>,
+    source: Option<Source>,
+    source_context: Option<Cow<'a, str>>,
+}
+
+impl<'a> Message<'a> {
+    /// A message of `content` (text or HTML) to the user `client_user_id`.
+    pub fn new(client_user_id: impl Into<ClientUserId<'a>>, content: impl Into<Cow<'a, str>>) -> Self {
+        Message {
+            client_user_id: client_user_id.into(),
+            content: content.into(),
+            user: None,
+            source: None,
+            source_context: None,
+        }
+    }
+
+    /// Sets the agent who writes, by its positive id. Defaults to none given.
+    pub fn user(mut self, user: i64) -> Self {
+        self.user = Some(user);
+        self
+    }
+
+    /// Sets the channel. Defaults to none given.
+    pub fn source(mut self, source: Source) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// Sets additional fields: the text of a JSON object or array, passed on as written. Defaults to none given.
+    pub fn source_context(mut self, json: impl Into<Cow<'a, str>>) -> Self {
+        self.source_context = Some(json.into());
+        self
+    }
+
+    /// Who gets the message, checked or not.
+    pub(crate) fn recipient(&self) -> &str {
+        &self.client_user_id.0
+    }
+
+    pub(crate) fn content(&self) -> &str {
+        &self.content
+    }
+
+    /// The additional fields as given, checked or not.
+    pub(crate) fn context(&self) -> Option<&str> {
+        self.source_context.as_deref()
+    }
+
+    /// The id, when it can stand as one segment of a path.
+    pub(crate) fn checked_id(&self) -> Result<&str, Error> {
+        let id = &*self.client_user_id.0;
+        if id.is_empty() {
+            return Err(Error::invalid("client_user_id is empty: give the id of the user who gets the message"));
+        }
+        if id == "." || id == ".." {
+            return Err(Error::invalid(format!(
+                "client_user_id is \"{id}\", which means another place in a path: give the id of the user who gets the message"
+            )));
+        }
+        if let Some(at) = id.find(char::is_control) {
+            return Err(Error::invalid(format!(
+                "client_user_id has a control character at byte {at}: remove it (line ends are a common cause)"
+            )));
+        }
+        if id.len() > LONGEST_ID {
+            return Err(Error::invalid(format!(
+                "client_user_id has {} bytes, the most is {LONGEST_ID}: give the id of one user",
+                id.len()
+            )));
+        }
+        Ok(id)
+    }
+
+    /// The JSON body: just the attributes given, in the specification's order.
+    pub(crate) fn body(&self) -> Result<Vec<u8>, Error> {
+        if self.content.is_empty() {
+            return Err(Error::invalid("content is empty: give the text or HTML to show"));
+        }
+        if let Some(at) = self.content.find('\0') {
+            return Err(Error::invalid(format!(
+                "content has a NUL at byte {at}, which the service refuses: remove it"
+            )));
+        }
+        if let Some(user) = self.user.filter(|user| *user <= 0) {
+            return Err(Error::invalid(format!(
+                "user is {user}: give the positive id of the agent who writes, or leave it out"
+            )));
+        }
+        if let Some(Source(source)) = self.source.filter(|source| source.0 <= 0) {
+            return Err(Error::invalid(format!(
+                "source is {source}: give 1 chat, 2 email, 3 API, 4 SMS or 5 Slack, or leave it out"
+            )));
+        }
+        let context = self.source_context.as_deref().map(checked_context).transpose()?;
+
+        let mut body = Growing(Vec::new());
+        self.write(&mut body, context).map_err(|_| self.too_large(context))?;
+        Ok(body.0)
+    }
+
+    fn write(&self, body: &mut Growing, context: Option<&str>) -> io::Result<()> {
+        body.reserve(self.content.len() + context.map_or(0, str::len) + 96)?;
+        body.write_all(b"{\"content\":")?;
+        serde_json::to_writer(&mut *body, &*self.content)?;
+        if let Some(user) = self.user {
+            write!(body, ",\"user\":{user}")?;
+        }
+        if let Some(Source(source)) = self.source {
+            write!(body, ",\"source\":{source}")?;
+        }
+        if let Some(context) = context {
+            body.write_all(b",\"source_context\":")?;
+            body.write_all(context.as_bytes())?;
+        }
+        body.write_all(b"}")
+    }
+
+    fn too_large(&self, context: Option<&str>) -> Error {
+        let content = self.content.len();
+        let context = context.map_or_else(String::new, |json| format!(", source_context has {}", json.len()));
+        Error::invalid(format!(
+            "content has {content} bytes{context}: there is not enough memory to write that as JSON. Send less in one \
+             message, or give the process more memory"
+        ))
+    }
+}
+
+/// A `Vec` for which a lack of memory is an error: one that grows by itself would abort the process.
+struct Growing(Vec<u8>);
+
+impl Growing {
+    fn reserve(&mut self, more: usize) -> io::Result<()> {
+        self.0.try_reserve(more).map_err(|_| io::ErrorKind::OutOfMemory.into())
+    }
+}
+
+impl Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.0.capacity() - self.0.len() < bytes.len() {
+            self.reserve(bytes.len())?;
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// `json` without the white space around it, when it is a JSON object or array.
+fn checked_context(json: &str) -> Result<&str, Error> {
+    let value: &RawValue = serde_json::from_str(json).map_err(|error| {
+        // The kind and the place alone: the parser's text never quotes what it read, and it must stay so.
+        Error::invalid(format!("source_context is not JSON ({error}): give the text of a JSON object or array"))
+    })?;
+    match value.get().as_bytes().first() {
+        Some(b'{' | b'[') => Ok(value.get()),
+        _ => Err(Error::invalid(
+            "source_context is JSON, but neither an object nor an array: wrap the value, as in {\"value\": 1}",
+        )),
+    }
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("client_user_id", &self.client_user_id.0)
+            .field("user", &self.user)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

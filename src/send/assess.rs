@@ -1,0 +1,250 @@
+//! What one attempt came to: the table of certainty. Pure.
+//!
+//! Two facts decide: the answer, and whether the last byte of the request was handed to the kernel. A request that never
+//! went out whole cannot have been processed.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+use crate::http::{Answer, BodyEnd, ContentType, Failure, Fault, KEPT_BODY};
+use crate::model::outcome::{Delivery, Status};
+
+/// What may follow an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Nothing: it is decided.
+    Stop,
+    /// Another attempt, under both policies: the message was not delivered.
+    Retry,
+    /// Another attempt where a duplicate is accepted: it is unknown whether the message was delivered.
+    RetryAtLeastOnce,
+    /// As `Retry`, and the whole client keeps quiet for a while.
+    RetryAfterPause,
+}
+
+/// The judgement of one attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub status: Status,
+    pub delivery: Delivery,
+    pub then: Then,
+    pub retry_after: Option<Duration>,
+    /// What happened, as the start of a sentence.
+    pub what: String,
+}
+
+impl Verdict {
+    fn new(status: Status, delivery: Delivery, then: Then, what: String) -> Self {
+        Verdict { status, delivery, then, retry_after: None, what }
+    }
+
+    /// Bytes prove it: without a whole request there is nothing that could have been processed.
+    fn with_evidence(mut self, request_complete: bool) -> Self {
+        if !request_complete && self.delivery == Delivery::Unknown {
+            self.delivery = Delivery::NotDelivered;
+            if self.then == Then::RetryAtLeastOnce {
+                self.then = Then::Retry;
+            }
+        }
+        self
+    }
+}
+
+pub(crate) fn of_failure(failure: &Failure) -> Verdict {
+    use Delivery::{NotDelivered, Unknown};
+    let (status, delivery, then) = match &failure.fault {
+        Fault::Connect(_) => (Status::Connect, NotDelivered, Then::Retry),
+        Fault::ProxyRefused(_) => (Status::Connect, NotDelivered, Then::Stop),
+        Fault::Certificate(_) => (Status::Tls, NotDelivered, Then::Stop),
+        Fault::Handshake(_) => (Status::Tls, NotDelivered, Then::Retry),
+        Fault::Deadline(_) => (Status::Timeout, Unknown, Then::RetryAtLeastOnce),
+        Fault::Lost(_) => (Status::ConnectionLost, Unknown, Then::RetryAtLeastOnce),
+        Fault::Garbage(_) => (Status::BadReply, Unknown, Then::RetryAtLeastOnce),
+        Fault::Cancelled | Fault::Forked => (Status::Cancelled, Unknown, Then::Stop),
+        Fault::Closed => (Status::Closed, Unknown, Then::Stop),
+        Fault::Internal(_) => (Status::Internal, Unknown, Then::Stop),
+    };
+    let verdict = Verdict::new(status, delivery, then, failure.fault.to_string());
+    match &failure.fault {
+        // The bytes that left before the fork prove nothing of those that the parent writes after it.
+        Fault::Forked => verdict,
+        _ => verdict.with_evidence(failure.request_complete),
+    }
+}
+
+pub(crate) fn of_answer(answer: &Answer, clock: impl FnOnce() -> SystemTime) -> Verdict {
+    use Delivery::{Delivered, NotDelivered, Unknown};
+    use Then::{Retry, RetryAfterPause, RetryAtLeastOnce, Stop};
+    let cloudflare = answer.cloudflare;
+    let (status, delivery, then) = match answer.status {
+        200..=299 => match answer.flaw() {
+            None => (Status::Ok, Delivered, Stop),
+            // The bytes prove nothing here: they contradict the answer, or the answer is somebody else's.
+            Some(flaw) => return Verdict::new(Status::BadReply, Unknown, Stop, answer.what(Some(flaw))),
+        },
+        // Frameworks end a POST that they processed with these two (post, redirect, get).
+        302 | 303 => (Status::BadReply, Unknown, Stop),
+        300..=399 => (Status::BadReply, NotDelivered, Stop),
+        401 | 403 => (Status::Unauthorized, NotDelivered, Stop),
+        404 => (Status::NotFound, NotDelivered, Stop),
+        // A timeout on the server's side can end a handler that has begun.
+        408 => (Status::Rejected, Unknown, RetryAtLeastOnce),
+        425 => (Status::Rejected, NotDelivered, Retry),
+        429 => (Status::RateLimited, NotDelivered, RetryAfterPause),
+        400..=499 => (Status::Rejected, NotDelivered, Stop),
+        521 | 523 | 530 if cloudflare => (Status::ServerError, NotDelivered, Retry),
+        525 | 526 if cloudflare => (Status::ServerError, NotDelivered, Stop),
+        // Also a 503 with Retry-After: that says when to come back, not whether the message was processed.
+        500 | 502..=504 | 520..=524 | 527 | 530 => (Status::ServerError, Unknown, RetryAtLeastOnce),
+        500..=599 => (Status::ServerError, Unknown, Stop),
+        _ => (Status::BadReply, Unknown, Stop),
+    };
+    let what = if status == Status::Ok { String::new() } else { answer.what(None) };
+    let mut verdict = Verdict::new(status, delivery, then, what).with_evidence(answer.request_complete);
+    verdict.retry_after = answer.retry_after(clock);
+    verdict
+}
+
+/// Why a 2xx does not count as a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    TooEarly,
+    Broken,
+    Encoded,
+    HtmlCutOff,
+    NotJson,
+}
+
+impl Answer {
+    /// What keeps a 2xx from being the service's own answer to this request. Its bodies are empty or JSON; those of a
+    /// captive portal or a proxy are not.
+    fn flaw(&self) -> Option<Flaw> {
+        if !self.request_complete {
+            return Some(Flaw::TooEarly);
+        }
+        if self.body_end == BodyEnd::Broken {
+            return Some(Flaw::Broken);
+        }
+        let body = trimmed(&self.body);
+        let (is_json, is_html) = (self.content_type == ContentType::Json, self.content_type == ContentType::Html);
+        let Some(first) = body.first() else {
+            return if is_html && self.body_end == BodyEnd::Cut { Some(Flaw::HtmlCutOff) } else { None };
+        };
+        if self.content_encoded || has_wide_bom(&self.body) {
+            return if is_json { None } else { Some(Flaw::Encoded) };
+        }
+        let fits = match extent(body) {
+            Extent::Value => is_json || matches!(first, b'{' | b'['),
+            // The start of JSON is enough where the rest did not come, or was not kept.
+            Extent::Prefix if self.body_end == BodyEnd::Whole && self.body.len() < KEPT_BODY => false,
+            Extent::Prefix => is_json || !is_html && matches!(first, b'{' | b'['),
+            Extent::Neither => false,
+        };
+        if fits { None } else { Some(Flaw::NotJson) }
+    }
+
+    fn what(&self, flaw: Option<Flaw>) -> String {
+        let code = self.status;
+        let name = ureq::http::StatusCode::from_u16(code).ok().and_then(|status| status.canonical_reason());
+        let named = name.map_or_else(|| code.to_string(), |name| format!("{code} {name}"));
+        match flaw {
+            Some(Flaw::TooEarly) => format!("a {named} came before the whole request had gone out"),
+            Some(Flaw::Broken) => format!("a {named} came, but its body cannot be decoded: its framing is broken"),
+            Some(Flaw::Encoded) => {
+                format!("a {named} came, but its body is encoded and not declared as JSON: it proves nothing")
+            }
+            Some(Flaw::HtmlCutOff) => {
+                format!("a {named} came that is not the service's own: it declares HTML, which was cut off")
+            }
+            Some(Flaw::NotJson) => format!("a {named} came that is not the service's own: its body is not JSON"),
+            None if (300..=399).contains(&code) => {
+                format!("the service answered {named}; redirects are never followed")
+            }
+            None => format!("the service answered {named}"),
+        }
+    }
+
+    /// How long the answer asks to wait. A date counts from the server's own clock, where the answer tells it.
+    fn retry_after(&self, clock: impl FnOnce() -> SystemTime) -> Option<Duration> {
+        let now = || {
+            let told = self.date.as_deref().and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+            told.unwrap_or_else(clock)
+        };
+        parse_retry_after(self.retry_after.as_deref()?, now)
+    }
+}
+
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
+/// Whether a body says of itself that it is UTF-16 or UTF-32.
+pub(crate) fn has_wide_bom(body: &[u8]) -> bool {
+    [&b"\xff\xfe"[..], b"\xfe\xff", b"\0\0\xfe\xff"].iter().any(|bom| body.starts_with(bom))
+}
+
+/// A body without a UTF-8 byte order mark and without the white space that JSON allows around a value.
+pub(crate) fn trimmed(body: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    if BOM.starts_with(body) {
+        return &[]; // also where the mark itself was cut
+    }
+    let body = body.strip_prefix(BOM).unwrap_or(body);
+    let Some(start) = body.iter().position(|byte| !is_space(byte)) else {
+        return &[];
+    };
+    let end = body.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    &body[start..end]
+}
+
+/// How far a text goes as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// One whole value.
+    Value,
+    /// The beginning of a value.
+    Prefix,
+    Neither,
+}
+
+/// Looks at the grammar alone (`RawValue`): depth, the size of numbers and lone surrogates are no matter. Bytes that are
+/// not UTF-8 become U+FFFD, which a string may hold; so does a character that was cut.
+fn extent(text: &[u8]) -> Extent {
+    let text = String::from_utf8_lossy(text);
+    match grammar(&text) {
+        // serde_json calls a number that ends too early a fault of its form: see whether one more digit mends it.
+        Extent::Neither if text.ends_with(['-', '+', '.', 'e', 'E']) => match grammar(&(text + "0")) {
+            Extent::Neither => Extent::Neither,
+            _ => Extent::Prefix,
+        },
+        extent => extent,
+    }
+}
+
+fn grammar(text: &str) -> Extent {
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(_) => Extent::Value,
+        Err(error) if error.classify() == Category::Eof => Extent::Prefix,
+        Err(_) => Extent::Neither,
+    }
+}
+
+/// Seconds, rounded up, or an HTTP date (RFC 9110, section 10.2.3), which is 0 when it has passed. `None` for what is
+/// neither.
+fn parse_retry_after(value: &str, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
+    // What was asked is told as it was asked; the bound only keeps sums with an `Instant` in range.
+    const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    let value = value.trim();
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number(whole) && is_number(fraction) {
+        let started = u64::from(fraction.bytes().any(|digit| digit != b'0'));
+        let seconds = whole.parse().unwrap_or(u64::MAX).saturating_add(started);
+        return Some(Duration::from_secs(seconds).min(LONGEST));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now()).unwrap_or_default().min(LONGEST))
+}
+
+#[cfg(test)]
+mod tests;

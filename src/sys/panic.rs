@@ -1,0 +1,79 @@
+//! No panic crosses into C, and none writes to the host's standard error. A thread that is cancelled ends after its call:
+//! to be unwound by the C library within it would end the process.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::sys;
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs the body of an entry point of the C API; `None` when it panicked, which is a fault of this library.
+pub(crate) fn guard<T>(body: impl FnOnce() -> T) -> Option<T> {
+    keep_quiet();
+    sys::uncancelled(|| contain(true, body))
+}
+
+/// Runs `body`; `None` when it panicked. `quiet` leaves the panic hook out, which only a guarded call may ask for.
+pub(crate) fn contain<T>(quiet: bool, body: impl FnOnce() -> T) -> Option<T> {
+    let before = GUARDED.replace(quiet);
+    let result = panic::catch_unwind(AssertUnwindSafe(body)).ok();
+    GUARDED.set(before);
+    result
+}
+
+/// Whether this thread is in a guarded call: the threads that it starts for the call are then as quiet as it is.
+pub(crate) fn is_guarded() -> bool {
+    GUARDED.get()
+}
+
+/// Replaces the panic hook by one that reports no guarded panic, and every other one as before. Only the entry points of the
+/// C API do so: the hook of a Rust host is its own.
+fn keep_quiet() {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if !DONE.load(Ordering::Relaxed) && !DONE.swap(true, Ordering::SeqCst) {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !GUARDED.get() {
+                before(info);
+            }
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_none_and_the_next_call_works() {
+        assert_eq!(guard(|| panic!("contained")), None::<i32>);
+        assert_eq!(guard(|| 7), Some(7));
+    }
+
+    #[test]
+    fn a_panic_outside_the_c_api_is_reported_by_the_hosts_own_hook() {
+        static REPORTED: AtomicUsize = AtomicUsize::new(0);
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if info.payload_as_str() == Some("of this test") {
+                REPORTED.fetch_add(1, Ordering::SeqCst);
+            } else {
+                before(info);
+            }
+        }));
+        assert_eq!(contain(is_guarded(), || panic!("of this test")), None::<i32>);
+        assert_eq!(REPORTED.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn guards_nest() {
+        assert_eq!(guard(|| guard(|| panic!("inner")).unwrap_or(1) + 1), Some(2));
+        assert!(!GUARDED.get());
+    }
+}
