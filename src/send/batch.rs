@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::http::{Bell, End, Stop, Waiter};
-use crate::model::hooks::{Hooks, Level};
+use crate::model::hooks::{self, Hooks, Level};
 use crate::model::message::Message;
 use crate::model::outcome::{Delivery, Error, Outcome, Status};
 use crate::sys::panic;
@@ -60,7 +60,7 @@ pub(crate) fn run(
     let queue = Queue::new(messages, connections);
     let log = waiter.hooks().log.as_ref().map(|(level, _)| {
         let outbox = outbox.clone();
-        let log: crate::Log = Arc::new(move |level, text: &str| outbox.push(Event::Log(level, text.to_owned())));
+        let log: hooks::Log = Arc::new(move |level, text: &str| outbox.push(Event::Log(level, text.to_owned())));
         (*level, log)
     });
     let theirs = waiter.for_batch(Arc::new(Hooks { log, interrupt: None }), bell.clone());

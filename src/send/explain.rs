@@ -296,7 +296,7 @@ mod tests {
                 request_complete: true,
                 ..Answer::default()
             };
-            let verdict = verdict::of_answer(&answer, || SystemTime::UNIX_EPOCH);
+            let verdict = assess::of_answer(&answer, || SystemTime::UNIX_EPOCH);
             outcome(verdict, Some(answer), History { content: CONTENT, ..HISTORY })
         };
         let secrets = [KEY, &KEY[20..30], &KEY.to_uppercase()[..63], "hi-user-enjoy-our-product-4711", "x-ENJOYOUR-x"];

@@ -8,7 +8,7 @@ use super::*;
 fn asking(takes: Duration) -> (Waiter, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
-    let interrupt: crate::Interrupt = Arc::new(move || {
+    let interrupt: crate::model::hooks::Interrupt = Arc::new(move || {
         count.fetch_add(1, Ordering::SeqCst);
         thread::sleep(takes);
         false

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Delivery, Status};
+use crate::model::outcome::{Delivery, Status};
 
 fn body(message: Message<'_>) -> String {
     String::from_utf8(message.body().unwrap()).unwrap()

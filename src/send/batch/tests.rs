@@ -67,7 +67,7 @@ fn outcomes_and_log_lines_come_on_the_calling_thread() {
     let caller = thread::current().id();
     let lines = Arc::new(AtomicUsize::new(0));
     let count = lines.clone();
-    let log: crate::Log = Arc::new(move |_, _| {
+    let log: crate::model::hooks::Log = Arc::new(move |_, _| {
         assert_eq!(thread::current().id(), caller);
         count.fetch_add(1, Ordering::Relaxed);
     });
@@ -143,7 +143,7 @@ fn a_busy_batch_asks_the_interrupt_callback_too() {
 fn a_batch_whose_progress_takes_its_time_asks_the_interrupt_callback_all_the_same() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
-    let interrupt: crate::Interrupt = Arc::new(move || {
+    let interrupt: crate::model::hooks::Interrupt = Arc::new(move || {
         count.fetch_add(1, Ordering::Relaxed);
         false
     });

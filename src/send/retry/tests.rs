@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Delivery, Status};
+use crate::model::outcome::{Delivery, Status};
 use Policy::{AtLeastOnce, AtMostOnce};
 
 fn verdict(then: Then, retry_after: Option<u64>) -> Verdict {
