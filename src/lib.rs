@@ -2,7 +2,7 @@
 //!
 //! The service has one call, a POST that is not idempotent: sent twice, the customer sees the message twice. So every
 //! outcome carries a [`Delivery`]: delivered, not delivered, or unknown. A failed attempt is repeated only where that
-//! cannot show a message twice, unless [`Policy::AtLeastOnce`] asks for it.
+//! cannot show a message twice, unless [`DeliveryPolicy::AtLeastOnce`] asks for it.
 //!
 //! ```no_run
 //! use userengage::{Client, Message, Options, Source};
@@ -34,7 +34,7 @@ mod sys;
 
 pub use model::hooks::{Interrupt, Level, Log};
 pub use model::message::{ClientUserId, Message, Source};
-pub use model::options::{ApiVersion, Options, Policy};
+pub use model::options::{ApiVersion, DeliveryPolicy, Options};
 pub use model::outcome::{Delivery, Error, Outcome, Status};
 pub use send::client::Client;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 use ue_sandbox::{Exchange, Sandbox};
-use userengage::{Client, Delivery, Message, Options, Outcome, Policy};
+use userengage::{Client, Delivery, DeliveryPolicy, Message, Options, Outcome};
 
 const MESSAGES: usize = 100_000;
 const ROUND: usize = 4_000;
@@ -78,13 +78,13 @@ impl Clients {
     }
 }
 
-fn policy(index: usize) -> Policy {
-    if index % 2 == 0 { Policy::AtMostOnce } else { Policy::AtLeastOnce }
+fn policy(index: usize) -> DeliveryPolicy {
+    if index % 2 == 0 { DeliveryPolicy::AtMostOnce } else { DeliveryPolicy::AtLeastOnce }
 }
 
 fn client(sandbox: &Sandbox, index: usize) -> Client {
     let mut options = Options::default();
-    options.policy = policy(index);
+    options.delivery_policy = policy(index);
     options.timeout = TIMEOUT;
     if index % 4 < 2 {
         options.base_url = sandbox.base_url();
@@ -124,8 +124,8 @@ impl Plan {
         Plan { id, kind, faults }
     }
 
-    fn policy(&self) -> Policy {
-        if self.kind == Kind::Nowhere { Policy::AtMostOnce } else { policy(self.id % CLIENTS) }
+    fn policy(&self) -> DeliveryPolicy {
+        if self.kind == Kind::Nowhere { DeliveryPolicy::AtMostOnce } else { policy(self.id % CLIENTS) }
     }
 
     fn user(&self) -> String {
@@ -289,7 +289,7 @@ impl Tally {
             let came = arrived.remove(&plan.user()).unwrap_or_default();
             let requests = came.len();
             let shown = came.iter().filter(|request| request.stored).count();
-            let at_most_once = plan.policy() == Policy::AtMostOnce;
+            let at_most_once = plan.policy() == DeliveryPolicy::AtMostOnce;
             // An attempt that began shortly before the deadline may miss the answer that would prove it.
             let proven = outcome.elapsed() < TIMEOUT && plan.is_proven(outcome.attempts() as usize, &came);
             let row = self.rows.entry((if at_most_once { "most" } else { "least" }, plan.row())).or_default();

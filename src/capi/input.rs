@@ -11,7 +11,7 @@ use super::result::c_string;
 use super::structs::{read, size_of_version};
 use super::types::{ue_interrupt_fn, ue_log_fn, ue_message, ue_options, ue_progress_fn};
 use crate::send::batch::Messages;
-use crate::{ApiVersion, Error, Level, Message, Options, Policy, Source};
+use crate::{ApiVersion, DeliveryPolicy, Error, Level, Message, Options, Source};
 
 /// Text of `length` bytes, or up to its NUL where `length` is 0.
 ///
@@ -160,9 +160,9 @@ pub(super) unsafe fn options(options: *const ue_options) -> Result<Options, Erro
         2 => ApiVersion::V2,
         other => return Err(Error::invalid(format!("api_version is {other}: give 0 or 2"))),
     };
-    made.policy = match given.delivery_policy {
-        0 => Policy::AtMostOnce,
-        1 => Policy::AtLeastOnce,
+    made.delivery_policy = match given.delivery_policy {
+        0 => DeliveryPolicy::AtMostOnce,
+        1 => DeliveryPolicy::AtLeastOnce,
         other => {
             return Err(Error::invalid(format!(
                 "delivery_policy is {other}: give 0 (at most once) or 1 (at least once)"

@@ -18,7 +18,7 @@ const CLOSED: &[u8] = b"HTTP/1.0 204\r\n\r\n";
 
 /// The bytes on their way out (never moved: what is held back grows where it stands) and the canned answer.
 #[derive(Default)]
-pub(super) struct WireBuffers {
+pub(super) struct ConnectionBuffers {
     output: Vec<u8>,
     /// How many bytes of `output` are held back.
     held: usize,
@@ -28,7 +28,7 @@ pub(super) struct WireBuffers {
     answer: &'static [u8],
 }
 
-impl WireBuffers {
+impl ConnectionBuffers {
     /// Holds back `amount` more of the bytes that were written to `output`.
     pub fn hold(&mut self, amount: usize) {
         self.held += amount;
@@ -78,7 +78,7 @@ impl WireBuffers {
     }
 }
 
-impl Buffers for WireBuffers {
+impl Buffers for ConnectionBuffers {
     fn output(&mut self) -> &mut [u8] {
         if self.output.is_empty() {
             self.output.resize(OUTPUT, 0);
@@ -112,7 +112,7 @@ impl Buffers for WireBuffers {
     }
 }
 
-impl Drop for WireBuffers {
+impl Drop for ConnectionBuffers {
     /// What went out last may have been a part of the key.
     fn drop(&mut self) {
         self.output.zeroize();

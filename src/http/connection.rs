@@ -17,24 +17,25 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
-use super::Net;
-use super::buffers::WireBuffers;
+use super::Dialer;
+use super::buffers::ConnectionBuffers;
 use super::response_reader::ResponseReader;
 use super::socket::Socket;
 use super::tls::Session;
-use super::wait::{Stop, Waiter};
+use super::wait::{CallContext, Stop};
 use crate::http::request::WeakFields;
 use crate::http::{Answer, Fault};
 use crate::model::hooks::Level;
 use crate::sys::Interest;
 
-/// What an attempt and its connection tell each other. A lane belongs to one thread at a time, so its lock is free.
+/// What an attempt and its connection tell each other. A pooled connection belongs to one
+/// thread at a time, so its lock is free.
 #[derive(Debug, Default)]
-pub(crate) struct Line(Mutex<LineState>);
+pub(crate) struct AttemptState(Mutex<AttemptFields>);
 
 #[derive(Debug, Default)]
-struct LineState {
-    /// The attempt that the lane serves. None between two: an idle connection holds on to nothing of a call.
+struct AttemptFields {
+    /// The attempt in flight. None between two: an idle connection holds on to nothing of a call.
     attempt: Option<Attempt>,
     /// Whether a part of the attempt's request was written.
     begun: bool,
@@ -44,7 +45,7 @@ struct LineState {
 /// What an attempt gives its connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
-    pub waiter: Waiter,
+    pub context: CallContext,
     pub deadline: Instant,
     pub connect_timeout: Duration,
     pub fields: WeakFields,
@@ -64,13 +65,13 @@ pub(crate) struct Report {
     pub fault: Option<Fault>,
 }
 
-impl Line {
-    fn state(&self) -> MutexGuard<'_, LineState> {
+impl AttemptState {
+    fn state(&self) -> MutexGuard<'_, AttemptFields> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn begin(&self, attempt: Attempt) {
-        *self.state() = LineState { attempt: Some(attempt), ..LineState::default() };
+        *self.state() = AttemptFields { attempt: Some(attempt), ..AttemptFields::default() };
     }
 
     /// Ends the attempt, and tells what the connection knows of it.
@@ -92,23 +93,23 @@ impl Line {
     }
 }
 
-/// Makes connections for the one lane that it belongs to.
-pub(crate) struct WireConnector {
-    pub net: Arc<Net>,
-    pub line: Arc<Line>,
+/// Makes the connection of one [`PooledConnection`](super::PooledConnection).
+pub(crate) struct ConnectionMaker {
+    pub dialer: Arc<Dialer>,
+    pub attempt_state: Arc<AttemptState>,
 }
 
-impl Connector for WireConnector {
-    type Out = Wire;
+impl Connector for ConnectionMaker {
+    type Out = Connection;
 
-    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Wire>, Error> {
-        let Attempt { waiter, deadline: call_deadline, connect_timeout, .. } = self.line.attempt()?;
-        waiter.check().map_err(|stop| self.line.fail(stop.into_fault("before it connected")))?;
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Connection>, Error> {
+        let Attempt { context, deadline: call_deadline, connect_timeout, .. } = self.attempt_state.attempt()?;
+        context.check().map_err(|stop| self.attempt_state.fail(stop.into_fault("before it connected")))?;
         let started = Instant::now();
         let deadline = call_deadline.min(started + connect_timeout);
-        match self.net.connect(details.uri, &waiter, deadline) {
+        match self.dialer.connect(details.uri, &context, deadline) {
             Ok((socket, session)) => {
-                waiter.hooks().log(Level::Debug, || {
+                context.hooks().log(Level::Debug, || {
                     let tls = if session.is_some() { " with TLS" } else { "" };
                     format!(
                         "connected to {}{tls} in {} us",
@@ -116,15 +117,15 @@ impl Connector for WireConnector {
                         started.elapsed().as_micros()
                     )
                 });
-                Ok(Some(Wire {
+                Ok(Some(Connection {
                     socket,
                     session,
-                    buffers: WireBuffers::default(),
+                    buffers: ConnectionBuffers::default(),
                     input: Vec::new(),
                     reader: ResponseReader::new(),
-                    line: self.line.clone(),
+                    attempt_state: self.attempt_state.clone(),
                     attempt: None,
-                    traced: waiter.hooks().listen_to(Level::Trace),
+                    traced: context.hooks().listen_to(Level::Trace),
                     broken: false,
                     mixed: false,
                     was_reset: false,
@@ -134,18 +135,17 @@ impl Connector for WireConnector {
                 }))
             }
             // The connect timeout passed, but not the call's deadline: another attempt may follow.
-            Err(Fault::Deadline(what)) if deadline < call_deadline => Err(self.line.fail(Fault::Connect(format!(
-                "no connection within {} ms: it passed {what}",
-                connect_timeout.as_millis()
-            )))),
-            Err(fault) => Err(self.line.fail(fault)),
+            Err(Fault::Deadline(what)) if deadline < call_deadline => Err(self.attempt_state.fail(Fault::Connect(
+                format!("no connection within {} ms: it passed {what}", connect_timeout.as_millis()),
+            ))),
+            Err(fault) => Err(self.attempt_state.fail(fault)),
         }
     }
 }
 
-impl fmt::Debug for WireConnector {
+impl fmt::Debug for ConnectionMaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WireConnector")
+        f.write_str("ConnectionMaker")
     }
 }
 
@@ -169,15 +169,15 @@ const SMALL: usize = 4 * 1024;
 const INPUT: usize = 16 * 1024;
 
 /// One connection.
-pub(crate) struct Wire {
+pub(crate) struct Connection {
     socket: Socket,
     session: Option<Session>,
     /// What ureq writes, and the canned answer that it reads.
-    buffers: WireBuffers,
+    buffers: ConnectionBuffers,
     /// Room for what is read next.
     input: Vec<u8>,
     reader: ResponseReader,
-    line: Arc<Line>,
+    attempt_state: Arc<AttemptState>,
     /// The attempt whose request is written or whose answer is read.
     attempt: Option<Attempt>,
     /// Whether anybody listens to level trace. Every call of a client has the same log.
@@ -197,19 +197,19 @@ pub(crate) struct Wire {
     looked: bool,
 }
 
-impl Wire {
+impl Connection {
     /// Where and until when the attempt waits.
-    fn waiter(&self) -> Result<(Waiter, Instant), Error> {
+    fn context(&self) -> Result<(CallContext, Instant), Error> {
         // ureq uses connections within an attempt alone.
         let attempt = self.attempt.as_ref().ok_or(Error::ConnectionFailed)?;
-        Ok((attempt.waiter.clone(), attempt.deadline))
+        Ok((attempt.context.clone(), attempt.deadline))
     }
 
     fn trace(&self, text: impl FnOnce() -> String) {
         if self.traced
             && let Some(attempt) = &self.attempt
         {
-            attempt.waiter.hooks().log(Level::Trace, text);
+            attempt.context.hooks().log(Level::Trace, text);
         }
     }
 
@@ -218,15 +218,15 @@ impl Wire {
     /// The call is looked at before the first byte leaves: what is past its deadline, closed or cancelled is never sent,
     /// however long a callback took, or the process stood still, since it was looked at last.
     fn flush(&mut self) -> Result<(), Error> {
-        self.write().inspect_err(|_| self.line.state().report.request_complete = self.mixed)
+        self.write().inspect_err(|_| self.attempt_state.state().report.request_complete = self.mixed)
     }
 
     fn write(&mut self) -> Result<(), Error> {
         let held = self.buffers.take_held();
-        let (waiter, deadline) = self.waiter()?;
+        let (context, deadline) = self.context()?;
         let mut taken = 0;
         while !self.broken && (taken < held || self.session.as_ref().is_some_and(Session::wants_write)) {
-            waiter.check_time(deadline).map_err(|stop| self.stopped(stop))?;
+            context.check_time(deadline).map_err(|stop| self.stopped(stop))?;
             if !mem::replace(&mut self.looked, true) {
                 self.look()?;
             }
@@ -242,7 +242,7 @@ impl Wire {
                 Ok(()) => self.trace(|| format!("wrote {taken} of {held} bytes")),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let interest = [Interest::read_or_write(&self.socket)];
-                    waiter.until_ready(&interest, deadline).map_err(|stop| self.stopped(stop))?;
+                    context.until_ready(&interest, deadline).map_err(|stop| self.stopped(stop))?;
                     self.listen(taken == held && self.unwritten == 0)?;
                 }
                 Err(_) => self.broken = true,
@@ -263,12 +263,14 @@ impl Wire {
         if is_quiet {
             return Ok(());
         }
-        self.line.state().report.is_stale = !is_new;
-        Err(self.line.fail(Fault::Lost("the service ended the connection, or spoke, before it was asked".into())))
+        self.attempt_state.state().report.is_stale = !is_new;
+        Err(self
+            .attempt_state
+            .fail(Fault::Lost("the service ended the connection, or spoke, before it was asked".into())))
     }
 
     fn stopped(&self, stop: Stop) -> Error {
-        self.line.fail(stop.into_fault("while the request was sent"))
+        self.attempt_state.fail(stop.into_fault("while the request was sent"))
     }
 
     /// Takes in what the peer says while the request is still being written. An interim answer (1xx) changes nothing; with
@@ -279,7 +281,7 @@ impl Wire {
             Ok(Some(0)) | Err(_) => self.broken = true,
             Ok(Some(count)) => {
                 let pushed = self.reader.push(&self.input[..count]);
-                pushed.map_err(|fault| self.line.fail(fault))?;
+                pushed.map_err(|fault| self.attempt_state.fail(fault))?;
                 self.broken |= self.reader.has_head();
             }
         }
@@ -303,11 +305,11 @@ impl Wire {
     }
 
     /// Waits until there is something to read of the answer, and reads it.
-    fn read_within(&mut self, waiter: &Waiter, deadline: Instant) -> Result<usize, Fault> {
+    fn read_within(&mut self, context: &CallContext, deadline: Instant) -> Result<usize, Fault> {
         let mut is_ready = self.session.as_mut().is_some_and(Session::has_input);
         loop {
             if !is_ready {
-                waiter
+                context
                     .until_ready(&[Interest::read(&self.socket)], deadline)
                     .map_err(|stop| stop.into_fault(UNANSWERED))?;
             }
@@ -320,10 +322,10 @@ impl Wire {
 
     /// Reads the answer. What ends the wait for its body once the head is there does not undo the answer: it cuts the body.
     fn read_answer(&mut self) -> Result<(), Fault> {
-        let (waiter, deadline) =
-            self.waiter().map_err(|_| Fault::Internal("an answer was awaited outside of an attempt".into()))?;
+        let (context, deadline) =
+            self.context().map_err(|_| Fault::Internal("an answer was awaited outside of an attempt".into()))?;
         while !self.reader.is_done() {
-            match self.read_within(&waiter, deadline) {
+            match self.read_within(&context, deadline) {
                 Ok(0) => {
                     self.reader.end(true);
                     break;
@@ -346,7 +348,7 @@ impl Wire {
     }
 }
 
-impl Transport for Wire {
+impl Transport for Connection {
     fn buffers(&mut self) -> &mut dyn Buffers {
         &mut self.buffers
     }
@@ -354,12 +356,12 @@ impl Transport for Wire {
     /// Holds `amount` more bytes back: head and body go out in one write, and one TLS record, once input is awaited.
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
         self.buffers.hold(amount);
-        if !mem::replace(&mut self.line.state().begun, true) {
-            let attempt = self.line.attempt()?;
+        if !mem::replace(&mut self.attempt_state.state().begun, true) {
+            let attempt = self.attempt_state.attempt()?;
             // The first bytes of a request are its head, whole: `Endpoint` keeps it far below the room there is.
             let fields = attempt.fields.upgrade();
             if !fields.is_some_and(|fields| self.buffers.add_to_head(fields.as_bytes(), fields.secret())) {
-                return Err(self.line.fail(Fault::Internal("the request's head is not whole".into())));
+                return Err(self.attempt_state.fail(Fault::Internal("the request's head is not whole".into())));
             }
             self.unwritten = attempt.body;
             self.attempt = Some(attempt);
@@ -374,12 +376,12 @@ impl Transport for Wire {
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
         self.flush()?;
         let is_complete = !self.broken;
-        self.line.state().report.request_complete = is_complete || self.mixed;
+        self.attempt_state.state().report.request_complete = is_complete || self.mixed;
         if let Err(fault) = self.read_answer() {
             if self.was_reset && !self.mixed && self.socket.has_unsent() {
-                self.line.state().report.request_complete = false;
+                self.attempt_state.state().report.request_complete = false;
             }
-            return Err(self.line.fail(fault));
+            return Err(self.attempt_state.fail(fault));
         }
         let is_large = self.attempt.take().is_some_and(|attempt| attempt.body > SMALL);
         self.broken |= !self.reader.can_reuse();
@@ -392,7 +394,7 @@ impl Transport for Wire {
             Some(answer) => answer.request_complete |= self.mixed,
             None => {}
         }
-        self.line.state().report.answer = answer;
+        self.attempt_state.state().report.answer = answer;
         self.buffers.answer(!self.broken);
         Ok(true)
     }
@@ -407,8 +409,8 @@ impl Transport for Wire {
     }
 }
 
-impl fmt::Debug for Wire {
+impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wire").field("socket", &self.socket).field("tls", &self.is_tls()).finish_non_exhaustive()
+        f.debug_struct("Connection").field("socket", &self.socket).field("tls", &self.is_tls()).finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::wait::Waiter;
+use super::wait::CallContext;
 use crate::http::Fault;
 use crate::http::request::is_localhost;
 use crate::sys::{self, Interest, Pair};
@@ -84,7 +84,13 @@ impl Dns {
     }
 
     /// The addresses of `host` in the order to try them: the families take turns, the system's favourite first.
-    pub fn resolve(&self, host: &str, port: u16, waiter: &Waiter, deadline: Instant) -> Result<Vec<SocketAddr>, Fault> {
+    pub fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+        context: &CallContext,
+        deadline: Instant,
+    ) -> Result<Vec<SocketAddr>, Fault> {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = bare.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
@@ -105,7 +111,7 @@ impl Dns {
                 }
             }
         };
-        waiter
+        context
             .until_ready(&[Interest::read(&look_up.done)], deadline)
             .map_err(|stop| stop.into_fault("while the host's address was looked up"))?;
 

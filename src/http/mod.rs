@@ -23,9 +23,9 @@ use ureq::http::{Uri, uri::Scheme};
 pub(crate) use proxy::Proxy;
 pub(crate) use response::{Answer, BodyEnd, ContentType, Failure, Fault, KEPT_BODY};
 pub(crate) use tls::Roots;
-pub(crate) use wait::{Bell, End, Stop, Waiter};
+pub(crate) use wait::{CallContext, CancelReason, CancelSignal, Stop};
 
-use self::connection::{Attempt, Line, NoResolver, WireConnector};
+use self::connection::{Attempt, AttemptState, ConnectionMaker, NoResolver};
 use self::dns::Dns;
 use self::socket::Socket;
 use self::tls::{Session, Tls};
@@ -47,27 +47,27 @@ pub(crate) struct Settings {
 /// Sends requests over connections that it keeps.
 #[derive(Debug)]
 pub(crate) struct Transport {
-    net: Arc<Net>,
+    dialer: Arc<Dialer>,
     config: ureq::config::Config,
     connect_timeout: Duration,
     max_idle: usize,
-    idle: Mutex<Idle>,
+    pool: Mutex<Pool>,
 }
 
 /// The connection pool.
 #[derive(Debug, Default)]
-struct Idle {
-    /// Lanes that nobody uses, the most recently used one last.
-    lanes: Vec<Lane>,
+struct Pool {
+    /// Connections that nobody uses, the most recently used one last.
+    idle: Vec<PooledConnection>,
     /// The client was closed: nothing is put back any more.
     closed: bool,
 }
 
 /// A connection, or the place for one, and the agent that speaks HTTP over it. One request at a time.
 #[derive(Debug)]
-struct Lane {
+struct PooledConnection {
     agent: Agent,
-    line: Arc<Line>,
+    attempt_state: Arc<AttemptState>,
 }
 
 impl Transport {
@@ -76,7 +76,7 @@ impl Transport {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .proxy(None) // ours, in `Net`
+            .proxy(None) // ours, in `Dialer`
             .user_agent("")
             .accept("")
             .accept_encoding("")
@@ -85,7 +85,7 @@ impl Transport {
             .max_idle_age(MAX_IDLE)
             .build();
         Transport {
-            net: Arc::new(Net {
+            dialer: Arc::new(Dialer {
                 dns: Dns::default(),
                 tls: Tls::new(settings.roots.clone()),
                 proxy: settings.proxy.clone(),
@@ -93,70 +93,70 @@ impl Transport {
             config,
             connect_timeout: settings.connect_timeout,
             max_idle: settings.max_connections,
-            idle: Mutex::default(),
+            pool: Mutex::default(),
         }
     }
 
-    /// Sends a request once, with `fields`, and waits, in `waiter`, for its answer. `request` makes it: anew where a kept
+    /// Sends a request once, with `fields`, and waits, in `context`, for its answer. `request` makes it: anew where a kept
     /// connection turns out to be of no more use before anything was sent.
     pub fn exchange<'a>(
         &self,
         request: &dyn Fn() -> Request<'a>,
         fields: &Fields,
-        waiter: &Waiter,
+        context: &CallContext,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
-        let lane = self.idle().lanes.pop().unwrap_or_else(|| self.new_lane());
-        let result = lane.exchange(request, waiter, |body| Attempt {
-            waiter: waiter.clone(),
+        let pooled = self.pool().idle.pop().unwrap_or_else(|| self.new_connection());
+        let result = pooled.exchange(request, context, |body| Attempt {
+            context: context.clone(),
             deadline,
             connect_timeout: self.connect_timeout,
             fields: fields.downgrade(),
             body,
         });
-        if waiter.has_forked() {
-            mem::forget(lane); // the parent's
+        if context.has_forked() {
+            mem::forget(pooled); // the parent's
             return Err(Failure { fault: Fault::Forked, request_complete: false });
         }
-        let mut idle = self.idle();
-        if idle.lanes.len() < self.max_idle && !idle.closed {
-            idle.lanes.push(lane);
+        let mut pool = self.pool();
+        if pool.idle.len() < self.max_idle && !pool.closed {
+            pool.idle.push(pooled);
         }
         result
     }
 
     /// Closes the connections that nobody uses, and keeps none from now on.
     pub fn close(&self) {
-        let mut idle = self.idle();
-        idle.closed = true;
-        let lanes = mem::take(&mut idle.lanes);
-        drop(idle);
-        drop(lanes); // without the lock
+        let mut pool = self.pool();
+        pool.closed = true;
+        let idle = mem::take(&mut pool.idle);
+        drop(pool);
+        drop(idle); // without the lock
     }
 
-    fn idle(&self) -> MutexGuard<'_, Idle> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn new_lane(&self) -> Lane {
-        let line = Arc::new(Line::default());
-        let connector = WireConnector { net: self.net.clone(), line: line.clone() };
-        Lane { agent: Agent::with_parts(self.config.clone(), connector, NoResolver), line }
+    fn new_connection(&self) -> PooledConnection {
+        let attempt_state = Arc::new(AttemptState::default());
+        let connector = ConnectionMaker { dialer: self.dialer.clone(), attempt_state: attempt_state.clone() };
+        PooledConnection { agent: Agent::with_parts(self.config.clone(), connector, NoResolver), attempt_state }
     }
 }
 
-impl Lane {
+impl PooledConnection {
     fn exchange<'a>(
         &self,
         request: &dyn Fn() -> Request<'a>,
-        waiter: &Waiter,
+        context: &CallContext,
         attempt: impl Fn(usize) -> Attempt,
     ) -> Result<Answer, Failure> {
-        let hooks = waiter.hooks();
+        let hooks = context.hooks();
         let run = |request: Request<'_>| {
-            self.line.begin(attempt(request.body().len()));
+            self.attempt_state.begin(attempt(request.body().len()));
             let run = self.agent.run(request);
-            (run, self.line.end())
+            (run, self.attempt_state.end())
         };
         let first = request();
         hooks.log(Level::Debug, || format!("POST {} ({} bytes)", first.uri().path(), first.body().len()));
@@ -189,23 +189,23 @@ impl Lane {
 
 /// What the connections of a transport share.
 #[derive(Debug)]
-struct Net {
+struct Dialer {
     dns: Dns,
     tls: Tls,
     proxy: Option<Proxy>,
 }
 
-impl Net {
+impl Dialer {
     /// Connects to the host of `uri`, through the proxy where there is one, with TLS where it is https.
-    fn connect(&self, uri: &Uri, waiter: &Waiter, deadline: Instant) -> Result<(Socket, Option<Session>), Fault> {
+    fn connect(&self, uri: &Uri, context: &CallContext, deadline: Instant) -> Result<(Socket, Option<Session>), Fault> {
         let is_https = uri.scheme() == Some(&Scheme::HTTPS);
         let host = uri.host().unwrap_or_default();
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         let (first_host, first_port) = self.proxy.as_ref().map_or((host, port), |proxy| (&proxy.host, proxy.port));
 
-        let addresses = self.dns.resolve(first_host, first_port, waiter, deadline);
+        let addresses = self.dns.resolve(first_host, first_port, context, deadline);
         let connected = addresses.and_then(|addresses| {
-            Socket::connect(&addresses, waiter, deadline).inspect_err(|fault| match fault {
+            Socket::connect(&addresses, context, deadline).inspect_err(|fault| match fault {
                 Fault::Connect(_) | Fault::Deadline(_) => self.dns.forget(first_host),
                 _ => {} // the call ended; in the child of a fork the look-ups' lock is the parent's
             })
@@ -214,11 +214,11 @@ impl Net {
             None => connected?,
             Some(proxy) => {
                 let socket = connected.map_err(|fault| proxy.name_in(fault))?;
-                proxy.tunnel(host, port, &socket, waiter, deadline)?;
+                proxy.tunnel(host, port, &socket, context, deadline)?;
                 socket
             }
         };
-        let session = if is_https { Some(self.tls.connect(host, &socket, waiter, deadline)?) } else { None };
+        let session = if is_https { Some(self.tls.connect(host, &socket, context, deadline)?) } else { None };
         Ok((socket, session))
     }
 }

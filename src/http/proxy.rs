@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use self::reply::Reply;
 use super::socket::Socket;
-use super::wait::{Stop, Waiter};
+use super::wait::{CallContext, Stop};
 use crate::http::Fault;
 use crate::http::request::{is_loopback, port_of};
 use crate::model::outcome::Error;
@@ -162,11 +162,11 @@ impl Proxy {
         host: &str,
         port: u16,
         socket: &Socket,
-        waiter: &Waiter,
+        context: &CallContext,
         deadline: Instant,
     ) -> Result<(), Fault> {
         let target = format!("{host}:{port}");
-        let wait = |interest| match waiter.until_ready(&[interest], deadline) {
+        let wait = |interest| match context.until_ready(&[interest], deadline) {
             Ok(_) => Ok(()),
             Err(Stop::Deadline) => Err(self.too_late()),
             Err(stop) => Err(stop.into_fault("")),

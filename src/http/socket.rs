@@ -4,21 +4,21 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::wait::{Stop, Waiter};
+use super::wait::{CallContext, Stop};
 use crate::http::Fault;
-use crate::sys::{self, Interest, Own, Pollable};
+use crate::sys::{self, Interest, Pollable, ProcessSocket};
 
 /// How long an address has before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
-pub(crate) struct Socket(Own<TcpStream>);
+pub(crate) struct Socket(ProcessSocket<TcpStream>);
 
 impl Socket {
     /// Connects to whichever of `addresses` answers first.
-    pub fn connect(addresses: &[SocketAddr], waiter: &Waiter, deadline: Instant) -> Result<Self, Fault> {
+    pub fn connect(addresses: &[SocketAddr], context: &CallContext, deadline: Instant) -> Result<Self, Fault> {
         let mut next = addresses.iter();
-        let mut under_way: Vec<(SocketAddr, Own<TcpStream>)> = Vec::new();
+        let mut under_way: Vec<(SocketAddr, ProcessSocket<TcpStream>)> = Vec::new();
         let mut last_error = None;
         loop {
             if let Some(address) = next.next() {
@@ -37,7 +37,7 @@ impl Socket {
             }
             let until = if next.len() > 0 { deadline.min(Instant::now() + HEAD_START) } else { deadline };
             let interests: Vec<_> = under_way.iter().map(|(_, stream)| Interest::write(stream)).collect();
-            let ready = match waiter.until_ready(&interests, until) {
+            let ready = match context.until_ready(&interests, until) {
                 Ok(ready) => ready,
                 Err(Stop::Deadline) if until < deadline => continue,
                 Err(stop) => return Err(stop.into_fault("while connecting")),
@@ -84,7 +84,7 @@ impl Socket {
 ///
 /// On this machine a connect to a port that nobody listens on can meet itself: where that port is the one that the system
 /// chose for this end, TCP connects the socket to itself, and the request would be its own answer.
-fn connected(stream: &Own<TcpStream>) -> io::Result<()> {
+fn connected(stream: &ProcessSocket<TcpStream>) -> io::Result<()> {
     let stream = stream.get()?;
     match stream.take_error()? {
         Some(error) => Err(error),

@@ -21,7 +21,7 @@ use rustls::{
 };
 
 use super::socket::Socket;
-use super::wait::Waiter;
+use super::wait::CallContext;
 use crate::http::Fault;
 use crate::model::outcome::Error;
 use crate::sys::Interest;
@@ -152,7 +152,13 @@ impl Tls {
     }
 
     /// Shakes hands with `host` over `socket`.
-    pub fn connect(&self, host: &str, socket: &Socket, waiter: &Waiter, deadline: Instant) -> Result<Session, Fault> {
+    pub fn connect(
+        &self,
+        host: &str,
+        socket: &Socket,
+        context: &CallContext,
+        deadline: Instant,
+    ) -> Result<Session, Fault> {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(bare.to_owned())
             .map_err(|_| Fault::Certificate(format!("{host} is not a name that a certificate can hold")))?;
@@ -160,7 +166,7 @@ impl Tls {
             ClientConnection::new(self.config()?, name).map_err(|error| Fault::Internal(words::of_error(&error)))?;
         let mut session = Session { tls: Box::new(tls), failure: None, certificate_wanted: false, answered: false };
         let wait = |interest| {
-            waiter.until_ready(&[interest], deadline).map_err(|stop| stop.into_fault("during the TLS handshake"))
+            context.until_ready(&[interest], deadline).map_err(|stop| stop.into_fault("during the TLS handshake"))
         };
         while session.tls.is_handshaking() {
             match session.flush(socket) {

@@ -45,43 +45,43 @@ impl Stop {
 /// Ends every wait of a client when it is closed, or of a batch when it is stopped. One pair of sockets a process: the
 /// child of a fork has its own.
 #[derive(Debug)]
-pub(crate) struct Bell {
-    rung: AtomicU8,
+pub(crate) struct CancelSignal {
+    cancelled: AtomicU8,
     ours: Pair,
     theirs: Pair,
 }
 
-/// Why a bell is rung.
+/// Why the calls in flight end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum CancelReason {
     Closed = 1,
     Cancelled = 2,
     /// The descriptors on which it would be heard of are gone.
     Broken = 3,
 }
 
-impl Bell {
+impl CancelSignal {
     pub fn new() -> io::Result<Self> {
         let (ours, theirs) = sys::pair()?;
         theirs.get()?.set_nonblocking(true)?;
-        Ok(Bell { rung: AtomicU8::new(0), ours, theirs })
+        Ok(CancelSignal { cancelled: AtomicU8::new(0), ours, theirs })
     }
 
-    /// From here on every wait ends with `end`, or with that of an earlier ring.
-    pub fn ring(&self, end: End) {
-        let _ = self.rung.compare_exchange(0, end as u8, Ordering::SeqCst, Ordering::SeqCst);
+    /// From here on every wait ends with `reason`, or with that of an earlier ring.
+    pub fn cancel(&self, reason: CancelReason) {
+        let _ = self.cancelled.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst);
         // What was written is never read, so that it wakes all. Full means that it was written before.
         if self.theirs.is_intact() {
             let _ = self.theirs.get().and_then(|mut theirs| io::Write::write(&mut theirs, &[1]));
         }
     }
 
-    /// `Err` once it has rung.
+    /// `Err` once it has cancelled.
     pub fn check(&self) -> Result<(), Stop> {
-        match self.rung.load(Ordering::SeqCst) {
+        match self.cancelled.load(Ordering::SeqCst) {
             0 => Ok(()),
-            rung if rung == End::Closed as u8 => Err(Stop::Closed),
-            rung if rung == End::Cancelled as u8 => Err(Stop::Cancelled),
+            cancelled if cancelled == CancelReason::Closed as u8 => Err(Stop::Closed),
+            cancelled if cancelled == CancelReason::Cancelled as u8 => Err(Stop::Cancelled),
             _ => Err(Stop::System(io::ErrorKind::BrokenPipe.into())),
         }
     }
@@ -89,15 +89,15 @@ impl Bell {
 
 /// Where a call waits, with all that can end it before its time. Cheap to clone: one Arc increment.
 #[derive(Clone, Debug)]
-pub(crate) struct Waiter(Arc<Ears>);
+pub(crate) struct CallContext(Arc<Shared>);
 
 #[derive(Debug)]
-struct Ears {
+struct Shared {
     hooks: Arc<Hooks>,
     /// The client's.
-    bell: Arc<Bell>,
+    signal: Arc<CancelSignal>,
     /// That of the batch that the call belongs to.
-    batch: Option<Arc<Bell>>,
+    batch: Option<Arc<CancelSignal>>,
     forks: u64,
     since: Instant,
     /// When the interrupt callback was asked last, in nanoseconds since `since`.
@@ -106,16 +106,16 @@ struct Ears {
     passed: AtomicU64,
 }
 
-impl Waiter {
-    pub fn new(hooks: Arc<Hooks>, bell: Arc<Bell>) -> Self {
-        Waiter::with(hooks, bell, None)
+impl CallContext {
+    pub fn new(hooks: Arc<Hooks>, signal: Arc<CancelSignal>) -> Self {
+        CallContext::with(hooks, signal, None)
     }
 
-    fn with(hooks: Arc<Hooks>, bell: Arc<Bell>, batch: Option<Arc<Bell>>) -> Self {
+    fn with(hooks: Arc<Hooks>, signal: Arc<CancelSignal>, batch: Option<Arc<CancelSignal>>) -> Self {
         let (forks, since) = (sys::forks(), Instant::now());
-        Waiter(Arc::new(Ears {
+        CallContext(Arc::new(Shared {
             hooks,
-            bell,
+            signal,
             batch,
             forks,
             since,
@@ -126,21 +126,21 @@ impl Waiter {
 
     /// One for a single call: what it remembers (when it asked, that its time is over) is the call's own.
     pub fn for_call(&self) -> Self {
-        Waiter::with(self.0.hooks.clone(), self.0.bell.clone(), self.0.batch.clone())
+        CallContext::with(self.0.hooks.clone(), self.0.signal.clone(), self.0.batch.clone())
     }
 
-    /// One for the workers of a batch, which `batch` ends before the client's own bell does.
-    pub fn for_batch(&self, hooks: Arc<Hooks>, batch: Arc<Bell>) -> Self {
-        Waiter::with(hooks, self.0.bell.clone(), Some(batch))
+    /// One for the workers of a batch, which `batch` ends before the client's own does.
+    pub fn for_batch(&self, hooks: Arc<Hooks>, batch: Arc<CancelSignal>) -> Self {
+        CallContext::with(hooks, self.0.signal.clone(), Some(batch))
     }
 
     pub fn hooks(&self) -> &Hooks {
         &self.0.hooks
     }
 
-    /// The client's bell.
-    pub fn bell(&self) -> &Bell {
-        &self.0.bell
+    /// The client's cancel signal.
+    pub fn signal(&self) -> &CancelSignal {
+        &self.0.signal
     }
 
     /// Whether this is the child of a fork that came after the call had begun. Nothing of the call is the child's to use:
@@ -154,7 +154,7 @@ impl Waiter {
         if self.has_forked() {
             return Err(Stop::Forked);
         }
-        self.0.bell.check()?;
+        self.0.signal.check()?;
         self.0.batch.as_ref().map_or(Ok(()), |batch| batch.check())
     }
 
@@ -167,15 +167,15 @@ impl Waiter {
 
     /// Waits until one of `interests` is ready. What is ready at the deadline still counts, for it may be the answer: once.
     pub fn until_ready(&self, interests: &[Interest], deadline: Instant) -> Result<Ready, Stop> {
-        let mut all = [Interest::read(&self.bell().ours); MOST_INTERESTS];
-        let bells = match &self.0.batch {
-            Some(batch) => &[Interest::read(&self.bell().ours), Interest::read(&batch.ours)][..],
-            None => &[Interest::read(&self.bell().ours)][..],
+        let mut all = [Interest::read(&self.signal().ours); MOST_INTERESTS];
+        let signals = match &self.0.batch {
+            Some(batch) => &[Interest::read(&self.signal().ours), Interest::read(&batch.ours)][..],
+            None => &[Interest::read(&self.signal().ours)][..],
         };
-        let (own, both) = (interests.len(), interests.len() + bells.len());
+        let (own, both) = (interests.len(), interests.len() + signals.len());
         all[..own].copy_from_slice(interests);
-        all[own..both].copy_from_slice(bells);
-        // What a wait looks at. Without the bells where one is ready that nobody rang: other code of this process has
+        all[own..both].copy_from_slice(signals);
+        // What a wait looks at. Without the cancel signals where one is ready that nobody triggered: other code of this process has
         // closed its descriptor and opened another file under its number. They are then looked at by the clock.
         let mut watched = &all[..both];
         loop {
@@ -215,7 +215,7 @@ impl Waiter {
         self.0.passed.swap(deadline, Ordering::Relaxed) == deadline
     }
 
-    /// Asks the interrupt callback, as after every signal.
+    /// Asks the interrupt callback, as after every signal that the process gets.
     fn ask(&self) -> Result<(), Stop> {
         if self.hooks().interrupt.is_none() {
             return Ok(());

@@ -22,7 +22,7 @@ pub enum ApiVersion {
 
 /// What to do when it is unknown whether an attempt delivered the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Policy {
+pub enum DeliveryPolicy {
     /// Stop and say so: the customer never sees a message twice.
     #[default]
     AtMostOnce,
@@ -40,8 +40,8 @@ pub struct Options {
     pub base_url: String,
     /// The form of the API. Defaults to the specification's.
     pub api_version: ApiVersion,
-    /// What to do when an attempt's fate is unknown. Defaults to [`Policy::AtMostOnce`].
-    pub policy: Policy,
+    /// What to do when an attempt's fate is unknown. Defaults to [`DeliveryPolicy::AtMostOnce`].
+    pub delivery_policy: DeliveryPolicy,
     /// The most requests for one message; 1 means exactly one on the wire. Defaults to 4.
     pub max_attempts: u32,
     /// For DNS, TCP, proxy and TLS of one attempt. Defaults to 10 s.
@@ -112,7 +112,7 @@ impl Default for Options {
         Options {
             base_url: "https://app.userengage.com/api/public/".into(),
             api_version: ApiVersion::default(),
-            policy: Policy::default(),
+            delivery_policy: DeliveryPolicy::default(),
             max_attempts: 4,
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(30),
@@ -132,7 +132,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("base_url", &self.base_url)
             .field("api_version", &self.api_version)
-            .field("policy", &self.policy)
+            .field("delivery_policy", &self.delivery_policy)
             .field("max_attempts", &self.max_attempts)
             .field("connect_timeout", &self.connect_timeout)
             .field("timeout", &self.timeout)

@@ -109,7 +109,7 @@ impl Outcome {
     }
 
     /// Whether the customer may see the message twice: it was delivered by an attempt that followed one whose fate is
-    /// unknown. Only [`Policy::AtLeastOnce`](crate::Policy::AtLeastOnce) does that.
+    /// unknown. Only [`DeliveryPolicy::AtLeastOnce`](crate::DeliveryPolicy::AtLeastOnce) does that.
     pub fn may_be_duplicate(&self) -> bool {
         self.may_be_duplicate
     }

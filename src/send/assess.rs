@@ -13,7 +13,7 @@ use crate::model::outcome::{Delivery, Status};
 
 /// What may follow an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Then {
+pub(crate) enum RetryRule {
     /// Nothing: it is decided.
     Stop,
     /// Another attempt, under both policies: the message was not delivered.
@@ -26,63 +26,63 @@ pub(crate) enum Then {
 
 /// The judgement of one attempt.
 #[derive(Clone, Debug)]
-pub(crate) struct Verdict {
+pub(crate) struct Assessment {
     pub status: Status,
     pub delivery: Delivery,
-    pub then: Then,
+    pub then: RetryRule,
     pub retry_after: Option<Duration>,
     /// What happened, as the start of a sentence.
     pub what: String,
 }
 
-impl Verdict {
-    fn new(status: Status, delivery: Delivery, then: Then, what: String) -> Self {
-        Verdict { status, delivery, then, retry_after: None, what }
+impl Assessment {
+    fn new(status: Status, delivery: Delivery, then: RetryRule, what: String) -> Self {
+        Assessment { status, delivery, then, retry_after: None, what }
     }
 
     /// Bytes prove it: without a whole request there is nothing that could have been processed.
     fn with_evidence(mut self, request_complete: bool) -> Self {
         if !request_complete && self.delivery == Delivery::Unknown {
             self.delivery = Delivery::NotDelivered;
-            if self.then == Then::RetryAtLeastOnce {
-                self.then = Then::Retry;
+            if self.then == RetryRule::RetryAtLeastOnce {
+                self.then = RetryRule::Retry;
             }
         }
         self
     }
 }
 
-pub(crate) fn of_failure(failure: &Failure) -> Verdict {
+pub(crate) fn of_failure(failure: &Failure) -> Assessment {
     use Delivery::{NotDelivered, Unknown};
     let (status, delivery, then) = match &failure.fault {
-        Fault::Connect(_) => (Status::Connect, NotDelivered, Then::Retry),
-        Fault::ProxyRefused(_) => (Status::Connect, NotDelivered, Then::Stop),
-        Fault::Certificate(_) => (Status::Tls, NotDelivered, Then::Stop),
-        Fault::Handshake(_) => (Status::Tls, NotDelivered, Then::Retry),
-        Fault::Deadline(_) => (Status::Timeout, Unknown, Then::RetryAtLeastOnce),
-        Fault::Lost(_) => (Status::ConnectionLost, Unknown, Then::RetryAtLeastOnce),
-        Fault::Garbage(_) => (Status::BadReply, Unknown, Then::RetryAtLeastOnce),
-        Fault::Cancelled | Fault::Forked => (Status::Cancelled, Unknown, Then::Stop),
-        Fault::Closed => (Status::Closed, Unknown, Then::Stop),
-        Fault::Internal(_) => (Status::Internal, Unknown, Then::Stop),
+        Fault::Connect(_) => (Status::Connect, NotDelivered, RetryRule::Retry),
+        Fault::ProxyRefused(_) => (Status::Connect, NotDelivered, RetryRule::Stop),
+        Fault::Certificate(_) => (Status::Tls, NotDelivered, RetryRule::Stop),
+        Fault::Handshake(_) => (Status::Tls, NotDelivered, RetryRule::Retry),
+        Fault::Deadline(_) => (Status::Timeout, Unknown, RetryRule::RetryAtLeastOnce),
+        Fault::Lost(_) => (Status::ConnectionLost, Unknown, RetryRule::RetryAtLeastOnce),
+        Fault::Garbage(_) => (Status::BadReply, Unknown, RetryRule::RetryAtLeastOnce),
+        Fault::Cancelled | Fault::Forked => (Status::Cancelled, Unknown, RetryRule::Stop),
+        Fault::Closed => (Status::Closed, Unknown, RetryRule::Stop),
+        Fault::Internal(_) => (Status::Internal, Unknown, RetryRule::Stop),
     };
-    let verdict = Verdict::new(status, delivery, then, failure.fault.to_string());
+    let assessment = Assessment::new(status, delivery, then, failure.fault.to_string());
     match &failure.fault {
         // The bytes that left before the fork prove nothing of those that the parent writes after it.
-        Fault::Forked => verdict,
-        _ => verdict.with_evidence(failure.request_complete),
+        Fault::Forked => assessment,
+        _ => assessment.with_evidence(failure.request_complete),
     }
 }
 
-pub(crate) fn of_answer(answer: &Answer, clock: impl FnOnce() -> SystemTime) -> Verdict {
+pub(crate) fn of_answer(answer: &Answer, clock: impl FnOnce() -> SystemTime) -> Assessment {
     use Delivery::{Delivered, NotDelivered, Unknown};
-    use Then::{Retry, RetryAfterPause, RetryAtLeastOnce, Stop};
+    use RetryRule::{Retry, RetryAfterPause, RetryAtLeastOnce, Stop};
     let cloudflare = answer.cloudflare;
     let (status, delivery, then) = match answer.status {
         200..=299 => match answer.flaw() {
             None => (Status::Ok, Delivered, Stop),
             // The bytes prove nothing here: they contradict the answer, or the answer is somebody else's.
-            Some(flaw) => return Verdict::new(Status::BadReply, Unknown, Stop, answer.what(Some(flaw))),
+            Some(flaw) => return Assessment::new(Status::BadReply, Unknown, Stop, answer.what(Some(flaw))),
         },
         // Frameworks end a POST that they processed with these two (post, redirect, get).
         302 | 303 => (Status::BadReply, Unknown, Stop),
@@ -102,9 +102,9 @@ pub(crate) fn of_answer(answer: &Answer, clock: impl FnOnce() -> SystemTime) -> 
         _ => (Status::BadReply, Unknown, Stop),
     };
     let what = if status == Status::Ok { String::new() } else { answer.what(None) };
-    let mut verdict = Verdict::new(status, delivery, then, what).with_evidence(answer.request_complete);
-    verdict.retry_after = answer.retry_after(clock);
-    verdict
+    let mut assessment = Assessment::new(status, delivery, then, what).with_evidence(answer.request_complete);
+    assessment.retry_after = answer.retry_after(clock);
+    assessment
 }
 
 /// Why a 2xx does not count as a delivery.

@@ -4,36 +4,36 @@ use std::mem;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::http::request::{Endpoint, Prepared};
-use crate::http::{Answer, Failure, Fault, Stop, Waiter};
+use crate::http::{Answer, CallContext, Failure, Fault, Stop};
 use crate::model::hooks::Level;
 use crate::model::message::Message;
-use crate::model::options::Policy;
+use crate::model::options::DeliveryPolicy;
 use crate::model::outcome::{Delivery, Outcome, Status};
-use crate::send::assess::{self, Then, Verdict};
+use crate::send::assess::{self, Assessment, RetryRule};
 use crate::send::explain::{self, History};
-use crate::send::process::Epoch;
+use crate::send::process::ProcessState;
 use crate::send::rate_limit::{self, Ticket};
 use crate::send::retry;
 
 /// By which rules, where and until when the attempts at one message are made.
 pub(super) struct Attempts<'a> {
     pub endpoint: &'a Endpoint,
-    pub policy: Policy,
+    pub policy: DeliveryPolicy,
     pub max_attempts: u32,
     pub timeout: Duration,
     pub clock: Clock,
-    pub epoch: &'a Epoch,
-    pub waiter: &'a Waiter,
+    pub process: &'a ProcessState,
+    pub context: &'a CallContext,
 }
 
 impl<'a> Attempts<'a> {
     /// Makes attempts until the fate of `message` is decided, or nothing further can be done about it.
     pub fn until_decided(&self, message: &Message<'_>, prepared: &Prepared, started: Instant) -> Outcome {
-        let (epoch, waiter) = (self.epoch, self.waiter);
+        let (process, context) = (self.process, self.context);
         let mut deadline = started + self.timeout;
         let (mut attempts, mut unknown_before) = (0, false);
-        let mut last: Option<(Verdict, Option<Answer>)> = None;
-        let (verdict, answer) = loop {
+        let mut last: Option<(Assessment, Option<Answer>)> = None;
+        let (assessment, answer) = loop {
             // An attempt that begins later leaves no time for an answer, and could only make the message unknown.
             let latest = |deadline: Instant| deadline - time_for_an_answer(self.timeout);
             let ticket = match self.wait_for_turn(latest(deadline)) {
@@ -43,45 +43,46 @@ impl<'a> Attempts<'a> {
                 }
                 Err(held) => break held.after(last),
             };
-            unknown_before |= last.is_some_and(|(verdict, _)| verdict.delivery == Delivery::Unknown);
+            unknown_before |= last.is_some_and(|(assessment, _)| assessment.delivery == Delivery::Unknown);
             attempts += 1;
             let request = || self.endpoint.request(prepared);
-            let (verdict, answer) = match epoch.transport.exchange(&request, self.endpoint.fields(), waiter, deadline) {
-                Ok(answer) => (assess::of_answer(&answer, SystemTime::now), Some(answer)),
-                Err(failure) => (assess::of_failure(&failure), None),
-            };
-            if waiter.has_forked() {
+            let (assessment, answer) =
+                match process.transport.exchange(&request, self.endpoint.fields(), context, deadline) {
+                    Ok(answer) => (assess::of_answer(&answer, SystemTime::now), Some(answer)),
+                    Err(failure) => (assess::of_failure(&failure), None),
+                };
+            if context.has_forked() {
                 mem::forget(ticket);
-                break (verdict, answer);
+                break (assessment, answer);
             }
-            let wait = retry::wait(&verdict, self.policy, attempts, self.max_attempts, || epoch.roll());
-            let pauses_all = verdict.then == Then::RetryAfterPause;
-            match (ticket, wait.or(verdict.retry_after)) {
+            let wait = retry::wait(&assessment, self.policy, attempts, self.max_attempts, || process.roll());
+            let pauses_all = assessment.then == RetryRule::RetryAfterPause;
+            match (ticket, wait.or(assessment.retry_after)) {
                 (ticket, Some(asked)) if pauses_all => {
-                    epoch.limiter.pause(Instant::now(), asked);
+                    process.limiter.pause(Instant::now(), asked);
                     drop(ticket); // after the pause: the next probe waits for its end
                 }
                 (Some(ticket), _) if answer.is_some() && !pauses_all => ticket.answered(),
                 _ => {}
             }
             let Some(wait) = wait else {
-                break (verdict, answer);
+                break (assessment, answer);
             };
             // A pause of all is waited for in line with all, above.
             let until = if pauses_all { Ok(None) } else { end_of(wait, latest(deadline)).map(Some) };
             let held = until.and_then(|until| {
-                waiter.hooks().log(Level::Warn, || {
-                    format!("{}; attempt {} follows in {} ms", verdict.what, attempts + 1, wait.as_millis())
+                context.hooks().log(Level::Warn, || {
+                    format!("{}; attempt {} follows in {} ms", assessment.what, attempts + 1, wait.as_millis())
                 });
-                until.map_or(Ok(()), |until| waiter.until(until).map_err(Held::Stopped))
+                until.map_or(Ok(()), |until| context.until(until).map_err(NotAttempted::Stopped))
             });
             if let Err(held) = held {
-                break held.after(Some((verdict, answer)));
+                break held.after(Some((assessment, answer)));
             }
-            last = Some((verdict, answer));
+            last = Some((assessment, answer));
         };
         // A callback forked, and this is the child. Whatever came of the attempts so far, the parent may make further ones.
-        let (verdict, answer) = if waiter.has_forked() { forked() } else { (verdict, answer) };
+        let (assessment, answer) = if context.has_forked() { forked() } else { (assessment, answer) };
         let history = History {
             attempts,
             unknown_before,
@@ -90,29 +91,29 @@ impl<'a> Attempts<'a> {
             content: message.content(),
             source_context: message.context(),
         };
-        explain::outcome(verdict, answer, history)
+        explain::outcome(assessment, answer, history)
     }
 
     /// Waits until the limiter lets the next request go.
-    fn wait_for_turn(&self, latest: Instant) -> Result<Turn<'a>, Held> {
-        let (limiter, waiter, clock) = (&self.epoch.limiter, self.waiter, self.clock);
-        waiter.check().map_err(Held::Stopped)?;
+    fn wait_for_turn(&self, latest: Instant) -> Result<Turn<'a>, NotAttempted> {
+        let (limiter, context, clock) = (&self.process.limiter, self.context, self.clock);
+        context.check().map_err(NotAttempted::Stopped)?;
         if limiter.is_idle() {
             return Ok(Turn { ticket: None, waited: Duration::ZERO });
         }
         let joined = Instant::now();
         let (mut now, latest) = (joined, (clock == Clock::FromCall).then_some(latest));
-        let mut ticket = limiter.join(now, latest).map_err(Held::TooLong)?;
+        let mut ticket = limiter.join(now, latest).map_err(NotAttempted::TooLong)?;
         loop {
             match ticket.turn(now, latest) {
                 rate_limit::Turn::Now => break,
-                rate_limit::Turn::TooLate(wait) => return Err(Held::TooLong(wait)),
+                rate_limit::Turn::TooLate(wait) => return Err(NotAttempted::TooLong(wait)),
                 rate_limit::Turn::LookAt(moment) => {
-                    if let Err(stop) = waiter.until(moment) {
-                        if waiter.has_forked() {
+                    if let Err(stop) = context.until(moment) {
+                        if context.has_forked() {
                             mem::forget(ticket); // the lock is the parent's
                         }
-                        return Err(Held::Stopped(stop));
+                        return Err(NotAttempted::Stopped(stop));
                     }
                 }
             }
@@ -138,45 +139,45 @@ fn time_for_an_answer(timeout: Duration) -> Duration {
 }
 
 /// What the child of a fork knows of a call that goes on in the parent.
-fn forked() -> (Verdict, Option<Answer>) {
+fn forked() -> (Assessment, Option<Answer>) {
     (assess::of_failure(&Failure { fault: Fault::Forked, request_complete: false }), None)
 }
 
 /// Why the next attempt was not begun.
-enum Held {
+enum NotAttempted {
     /// It would have to wait this long, past the deadline.
     TooLong(Duration),
     Stopped(Stop),
 }
 
-impl Held {
+impl NotAttempted {
     /// What the call comes to, after `last`.
-    fn after(self, last: Option<(Verdict, Option<Answer>)>) -> (Verdict, Option<Answer>) {
+    fn after(self, last: Option<(Assessment, Option<Answer>)>) -> (Assessment, Option<Answer>) {
         match (self, last) {
-            (Held::TooLong(wait), Some((mut verdict, answer))) => {
-                verdict.retry_after.get_or_insert(wait);
-                (verdict, answer)
+            (NotAttempted::TooLong(wait), Some((mut assessment, answer))) => {
+                assessment.retry_after.get_or_insert(wait);
+                (assessment, answer)
             }
-            (Held::TooLong(wait), None) => {
-                let verdict = Verdict {
+            (NotAttempted::TooLong(wait), None) => {
+                let assessment = Assessment {
                     status: Status::RateLimited,
                     delivery: Delivery::NotDelivered,
-                    then: Then::Stop,
+                    then: RetryRule::Stop,
                     retry_after: Some(wait),
                     what: "nothing was sent: max_per_second, or a pause that the service asked for, leaves this client no turn in time"
                         .into(),
                 };
-                (verdict, None)
+                (assessment, None)
             }
-            (Held::Stopped(stop), last) => {
+            (NotAttempted::Stopped(stop), last) => {
                 let fault = stop.into_fault("before an attempt");
-                let mut verdict = assess::of_failure(&Failure { fault, request_complete: false });
+                let mut assessment = assess::of_failure(&Failure { fault, request_complete: false });
                 let Some((before, answer)) = last else {
-                    return (verdict, None);
+                    return (assessment, None);
                 };
-                verdict.delivery = before.delivery;
-                verdict.what = format!("{} before another attempt; before that, {}", verdict.what, before.what);
-                (verdict, answer)
+                assessment.delivery = before.delivery;
+                assessment.what = format!("{} before another attempt; before that, {}", assessment.what, before.what);
+                (assessment, answer)
             }
         }
     }
@@ -190,7 +191,7 @@ struct Turn<'a> {
 }
 
 /// When `wait` ends, where that is not beyond `latest`: else it is not even begun.
-fn end_of(wait: Duration, latest: Instant) -> Result<Instant, Held> {
+fn end_of(wait: Duration, latest: Instant) -> Result<Instant, NotAttempted> {
     let end = Instant::now().checked_add(wait);
-    end.filter(|end| *end <= latest).ok_or(Held::TooLong(wait))
+    end.filter(|end| *end <= latest).ok_or(NotAttempted::TooLong(wait))
 }

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::http::{Bell, End, Stop, Waiter};
+use crate::http::{CallContext, CancelReason, CancelSignal, Stop};
 use crate::model::hooks::{self, Hooks, Level};
 use crate::model::message::Message;
 use crate::model::outcome::{Delivery, Error, Outcome, Status};
@@ -49,32 +49,32 @@ impl<M: Messages + ?Sized> Messages for &M {
 pub(crate) fn run(
     messages: &dyn Messages,
     connections: usize,
-    waiter: &Waiter,
-    send: &(dyn Fn(&Message<'_>, &Waiter) -> Result<Outcome, Error> + Sync),
+    context: &CallContext,
+    send: &(dyn Fn(&Message<'_>, &CallContext) -> Result<Outcome, Error> + Sync),
     told: &mut dyn FnMut(usize, Outcome),
     stops: &mut dyn FnMut() -> bool,
 ) -> Result<(), Error> {
     let connections = connections.clamp(1, messages.count().max(1));
-    let made = Outbox::new(connections).and_then(|outbox| Ok((Arc::new(outbox), Arc::new(Bell::new()?))));
-    let (outbox, bell) = made.map_err(|error| not_started(&error))?;
+    let made = EventQueue::new(connections).and_then(|events| Ok((Arc::new(events), Arc::new(CancelSignal::new()?))));
+    let (events, signal) = made.map_err(|error| not_started(&error))?;
     let queue = Queue::new(messages, connections);
-    let log = waiter.hooks().log.as_ref().map(|(level, _)| {
-        let outbox = outbox.clone();
-        let log: hooks::Log = Arc::new(move |level, text: &str| outbox.push(Event::Log(level, text.to_owned())));
+    let log = context.hooks().log.as_ref().map(|(level, _)| {
+        let events = events.clone();
+        let log: hooks::Log = Arc::new(move |level, text: &str| events.push(Event::Log(level, text.to_owned())));
         (*level, log)
     });
-    let theirs = waiter.for_batch(Arc::new(Hooks { log, interrupt: None }), bell.clone());
+    let theirs = context.for_batch(Arc::new(Hooks { log, interrupt: None }), signal.clone());
     let is_guarded = panic::is_guarded();
     let work = || {
         while let Some((index, user)) = queue.take() {
             let sent = panic::contain(is_guarded, || messages.get(index).and_then(|message| send(&message, &theirs)));
             let outcome = sent.map_or_else(Outcome::panicked, |sent| sent.unwrap_or_else(Error::into_outcome));
             queue.release(user);
-            outbox.push(Event::Done(index, outcome));
+            events.push(Event::Done(index, outcome));
         }
     };
     sys::with_workers(|workers| {
-        let _end = EndOfBatch { bell: &bell, outbox: &outbox, waiter };
+        let _end = EndOfBatch { signal: &signal, events: &events, context };
         for number in 0..connections {
             match workers.start("userengage-send", work) {
                 Err(error) if number == 0 => return Err(not_started(&error)),
@@ -82,7 +82,7 @@ pub(crate) fn run(
                 Ok(()) => {}
             }
         }
-        listen(messages.count(), waiter, &bell, &outbox, told, stops)
+        listen(messages.count(), context, &signal, &events, told, stops)
     })
 }
 
@@ -91,15 +91,15 @@ pub(crate) fn run(
 /// A callback may fork. The child has no workers, and no part in what the workers tell the parent: it leaves at once.
 fn listen(
     mut left: usize,
-    waiter: &Waiter,
-    bell: &Bell,
-    outbox: &Outbox,
+    context: &CallContext,
+    signal: &CancelSignal,
+    events: &EventQueue,
     told: &mut dyn FnMut(usize, Outcome),
     stops: &mut dyn FnMut() -> bool,
 ) -> Result<(), Error> {
     // Should other code have closed the descriptor and opened another file under its number, this is how long news waits.
     const LONG: Duration = Duration::from_secs(1);
-    let news = [Interest::read(&outbox.reader)];
+    let news = [Interest::read(&events.reader)];
     let mut stopped = false;
     while left > 0 {
         let waited = if stopped {
@@ -109,57 +109,62 @@ fn listen(
             }
             Ok(())
         } else {
-            waiter.until_ready(&news, Instant::now() + LONG).map(|_| ())
+            context.until_ready(&news, Instant::now() + LONG).map(|_| ())
         };
-        heed(waited, waiter, bell, &mut stopped)?;
-        for event in outbox.take() {
+        heed(waited, context, signal, &mut stopped)?;
+        for event in events.take() {
             match event {
-                Event::Log(level, text) => waiter.hooks().log(level, || text),
+                Event::Log(level, text) => context.hooks().log(level, || text),
                 Event::Done(index, outcome) => {
                     left -= 1;
                     told(index, outcome);
                     if !stopped && stops() {
-                        bell.ring(End::Cancelled);
+                        signal.cancel(CancelReason::Cancelled);
                         stopped = true;
                     }
                 }
             }
             // Anew for each: a callback may take its time, and there may be many.
-            let waited = if stopped { Ok(()) } else { waiter.check_time(Instant::now() + LONG) };
-            heed(waited, waiter, bell, &mut stopped)?;
+            let waited = if stopped { Ok(()) } else { context.check_time(Instant::now() + LONG) };
+            heed(waited, context, signal, &mut stopped)?;
         }
     }
     Ok(())
 }
 
 /// Stops the workers for whatever ended a wait.
-fn heed(waited: Result<(), Stop>, waiter: &Waiter, bell: &Bell, stopped: &mut bool) -> Result<(), Error> {
-    if waiter.has_forked() {
+fn heed(
+    waited: Result<(), Stop>,
+    context: &CallContext,
+    signal: &CancelSignal,
+    stopped: &mut bool,
+) -> Result<(), Error> {
+    if context.has_forked() {
         return Err(forked());
     }
     let end = match waited {
         Ok(()) | Err(Stop::Deadline) => return Ok(()),
-        Err(Stop::Closed) => End::Closed,
-        Err(Stop::Cancelled | Stop::Forked) => End::Cancelled,
-        Err(Stop::System(_)) => End::Broken,
+        Err(Stop::Closed) => CancelReason::Closed,
+        Err(Stop::Cancelled | Stop::Forked) => CancelReason::Cancelled,
+        Err(Stop::System(_)) => CancelReason::Broken,
     };
-    bell.ring(end);
+    signal.cancel(end);
     *stopped = true;
     Ok(())
 }
 
 /// However the calling thread leaves, also by a panic of the host's callback, the workers end.
 struct EndOfBatch<'a> {
-    bell: &'a Bell,
-    outbox: &'a Outbox,
-    waiter: &'a Waiter,
+    signal: &'a CancelSignal,
+    events: &'a EventQueue,
+    context: &'a CallContext,
 }
 
 impl Drop for EndOfBatch<'_> {
     fn drop(&mut self) {
-        if !self.waiter.has_forked() {
-            self.bell.ring(End::Cancelled);
-            self.outbox.close();
+        if !self.context.has_forked() {
+            self.signal.cancel(CancelReason::Cancelled);
+            self.events.close();
         }
     }
 }
@@ -245,8 +250,8 @@ enum Event {
 }
 
 /// What the workers have to tell, and a descriptor that is readable while there is something.
-struct Outbox {
-    state: Mutex<OutboxState>,
+struct EventQueue {
+    state: Mutex<EventQueueState>,
     taken: Condvar,
     most: usize,
     reader: Pair,
@@ -254,20 +259,20 @@ struct Outbox {
 }
 
 #[derive(Default)]
-struct OutboxState {
+struct EventQueueState {
     events: VecDeque<Event>,
     closed: bool,
 }
 
-impl Outbox {
+impl EventQueue {
     fn new(connections: usize) -> io::Result<Self> {
         let (reader, writer) = sys::pair()?;
         reader.get()?.set_nonblocking(true)?;
         writer.get()?.set_nonblocking(true)?;
-        Ok(Outbox { state: Mutex::default(), taken: Condvar::new(), most: 4 * connections, reader, writer })
+        Ok(EventQueue { state: Mutex::default(), taken: Condvar::new(), most: 4 * connections, reader, writer })
     }
 
-    fn state(&self) -> MutexGuard<'_, OutboxState> {
+    fn state(&self) -> MutexGuard<'_, EventQueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

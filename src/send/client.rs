@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::http::request::Endpoint;
-use crate::http::{Proxy, Roots, Settings, Waiter};
+use crate::http::{CallContext, Proxy, Roots, Settings};
 use crate::model::hooks::{Hooks, Level};
 use crate::model::message::Message;
-use crate::model::options::{Options, Policy};
+use crate::model::options::{DeliveryPolicy, Options};
 use crate::model::outcome::{Delivery, Error, Outcome, Status};
 use crate::send::attempts::{Attempts, Clock};
 use crate::send::batch::{self, Messages};
-use crate::send::process::{Call, Epoch};
+use crate::send::process::{Call, ProcessState};
 use crate::sys;
 
 /// Sends messages. Share one among any number of threads: connections are kept and used again.
@@ -26,12 +26,12 @@ pub struct Client {
     endpoint: Endpoint,
     settings: Settings,
     hooks: Arc<Hooks>,
-    policy: Policy,
+    policy: DeliveryPolicy,
     max_attempts: u32,
     timeout: Duration,
     max_per_second: Option<u32>,
     closed: AtomicBool,
-    first: Epoch,
+    first: ProcessState,
 }
 
 impl Client {
@@ -53,12 +53,12 @@ impl Client {
             max_connections: options.max_connections as usize,
         };
         let hooks = Arc::new(Hooks { log: options.log, interrupt: options.interrupt });
-        let first = Epoch::new(&settings, &hooks, options.max_per_second)?;
+        let first = ProcessState::new(&settings, &hooks, options.max_per_second)?;
         Ok(Client {
             endpoint,
             settings,
             hooks,
-            policy: options.policy,
+            policy: options.delivery_policy,
             max_attempts: options.max_attempts,
             timeout: options.timeout,
             max_per_second: options.max_per_second,
@@ -72,8 +72,8 @@ impl Client {
     /// # Errors
     /// Everything but a delivery: see [`Status`] for the kinds. [`Outcome::delivery`] says whether it may be sent again.
     pub fn send_conversation(&self, message: &Message<'_>) -> Result<Outcome, Error> {
-        let epoch = self.epoch()?;
-        self.send_in(epoch, epoch.waiter.for_call(), message, Clock::FromCall)
+        let process = self.process()?;
+        self.send_in(process, process.context.for_call(), message, Clock::FromCall)
     }
 
     /// Sends many messages over at most [`Options::max_connections`] connections at once, and waits for all.
@@ -118,14 +118,21 @@ impl Client {
         told: &mut dyn FnMut(usize, Outcome),
         stops: &mut dyn FnMut() -> bool,
     ) -> Result<(), Error> {
-        let epoch = self.epoch()?;
-        let send =
-            |message: &Message<'_>, waiter: &Waiter| self.send_in(epoch, waiter.for_call(), message, Clock::FromTurn);
-        batch::run(&messages, self.settings.max_connections, &epoch.waiter.for_call(), &send, told, stops)
+        let process = self.process()?;
+        let send = |message: &Message<'_>, context: &CallContext| {
+            self.send_in(process, context.for_call(), message, Clock::FromTurn)
+        };
+        batch::run(&messages, self.settings.max_connections, &process.context.for_call(), &send, told, stops)
     }
 
-    /// As [`Client::send_conversation`], waiting in `waiter`.
-    fn send_in(&self, epoch: &Epoch, waiter: Waiter, message: &Message<'_>, clock: Clock) -> Result<Outcome, Error> {
+    /// As [`Client::send_conversation`], waiting in `context`.
+    fn send_in(
+        &self,
+        process: &ProcessState,
+        context: CallContext,
+        message: &Message<'_>,
+        clock: Clock,
+    ) -> Result<Outcome, Error> {
         let started = Instant::now();
         let prepared = self.endpoint.prepare(message)?;
         let attempts = Attempts {
@@ -134,12 +141,12 @@ impl Client {
             max_attempts: self.max_attempts,
             timeout: self.timeout,
             clock,
-            epoch,
-            waiter: &waiter,
+            process,
+            context: &context,
         };
         let outcome = attempts.until_decided(message, &prepared, started);
         if outcome.status == Status::Ok {
-            waiter.hooks().log(Level::Info, || {
+            context.hooks().log(Level::Info, || {
                 format!("delivered in {} us, attempts {}", outcome.elapsed.as_micros(), outcome.attempts)
             });
             Ok(outcome)
@@ -147,7 +154,7 @@ impl Client {
             // Once a batch is stopped, its log would be as long as what is left of it.
             let was_stopped = outcome.attempts == 0 && matches!(outcome.status, Status::Cancelled | Status::Closed);
             if clock == Clock::FromCall || !was_stopped {
-                waiter.hooks().log(Level::Error, || outcome.text.clone());
+                context.hooks().log(Level::Error, || outcome.text.clone());
             }
             Err(Error::new(outcome))
         }
@@ -157,15 +164,15 @@ impl Client {
     /// connections. Does not wait.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        if let Ok(epoch) = self.epoch() {
-            epoch.close();
+        if let Ok(process) = self.process() {
+            process.close();
         }
     }
 
     /// Counts a call from C, which `ue_free` waits for, until what this returns is dropped. That outlives the use of the
     /// client by the call: at its end another thread may free the client.
     pub(crate) fn begin_call(&self) -> Result<Call<'_>, Error> {
-        Ok(self.epoch()?.calls.begin())
+        Ok(self.process()?.calls.begin())
     }
 
     pub(crate) fn hooks(&self) -> &Hooks {
@@ -174,15 +181,15 @@ impl Client {
 
     /// Waits until no call from C is under way.
     pub(crate) fn wait_for_calls(&self) {
-        if let Ok(epoch) = self.epoch() {
-            epoch.calls.wait_for_none();
+        if let Ok(process) = self.process() {
+            process.calls.wait_for_none();
         }
     }
 
     /// What belongs to this process.
-    fn epoch(&self) -> Result<&Epoch, Error> {
+    fn process(&self) -> Result<&ProcessState, Error> {
         self.first.current(|| {
-            let next = Epoch::new(&self.settings, &self.hooks, self.max_per_second)?;
+            let next = ProcessState::new(&self.settings, &self.hooks, self.max_per_second)?;
             if self.closed.load(Ordering::SeqCst) {
                 next.close();
             }

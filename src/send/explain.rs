@@ -1,14 +1,14 @@
-//! An attempt's verdict becomes the call's [`Outcome`], with its line for a person. Pure.
+//! An attempt's assessment becomes the call's [`Outcome`], with its line for a person. Pure.
 
 use std::time::Duration;
 
 use crate::http::Answer;
 use crate::http::request::KEY_LENGTH;
 use crate::model::outcome::{Delivery, Outcome, Status};
-use crate::send::assess::{Then, Verdict};
+use crate::send::assess::{Assessment, RetryRule};
 use crate::send::detail::{self, Secrets};
 
-/// What the attempts before the last one, and the call itself, add to the last verdict.
+/// What the attempts before the last one, and the call itself, add to the last assessment.
 #[derive(Clone, Copy)]
 pub(crate) struct History<'a> {
     pub attempts: u32,
@@ -20,14 +20,14 @@ pub(crate) struct History<'a> {
     pub source_context: Option<&'a str>,
 }
 
-pub(crate) fn outcome(verdict: Verdict, answer: Option<Answer>, history: History<'_>) -> Outcome {
+pub(crate) fn outcome(assessment: Assessment, answer: Option<Answer>, history: History<'_>) -> Outcome {
     /// The longest id that is known of the service's own.
     const LONGEST_ID: usize = 32;
-    let delivered = verdict.delivery == Delivery::Delivered;
-    let delivery = if history.unknown_before && !delivered { Delivery::Unknown } else { verdict.delivery };
-    let mut outcome = Outcome::new(verdict.status, delivery);
+    let delivered = assessment.delivery == Delivery::Delivered;
+    let delivery = if history.unknown_before && !delivered { Delivery::Unknown } else { assessment.delivery };
+    let mut outcome = Outcome::new(assessment.status, delivery);
     outcome.may_be_duplicate = delivered && history.unknown_before;
-    outcome.retry_after = verdict.retry_after;
+    outcome.retry_after = assessment.retry_after;
     outcome.attempts = history.attempts;
     outcome.elapsed = history.elapsed;
     let mut location = None;
@@ -50,19 +50,19 @@ pub(crate) fn outcome(verdict: Verdict, answer: Option<Answer>, history: History
         outcome.body = answer.body;
     }
     if !delivered {
-        outcome.text = line(&verdict, &outcome, location.as_deref(), history);
+        outcome.text = line(&assessment, &outcome, location.as_deref(), history);
     }
     outcome
 }
 
 /// What happened, what is known of the message, what to do.
-fn line(verdict: &Verdict, outcome: &Outcome, location: Option<&str>, history: History<'_>) -> String {
-    let mut line = capitalised(&verdict.what);
+fn line(assessment: &Assessment, outcome: &Outcome, location: Option<&str>, history: History<'_>) -> String {
+    let mut line = capitalised(&assessment.what);
     if let Some(host) = location {
         line.push_str(&format!(" (this one points to {host})"));
     }
     let detail = outcome.detail.trim_end_matches('.');
-    if says_more(detail, &verdict.what) {
+    if says_more(detail, &assessment.what) {
         line.push_str(": ");
         line.push_str(detail);
     }
@@ -74,7 +74,7 @@ fn line(verdict: &Verdict, outcome: &Outcome, location: Option<&str>, history: H
         Delivery::NotDelivered => ". The message was not delivered. ",
         Delivery::Delivered => ". The message was delivered. ",
     });
-    line.push_str(&advice(verdict, outcome, history.api_key.len()));
+    line.push_str(&advice(assessment, outcome, history.api_key.len()));
     line
 }
 
@@ -86,7 +86,7 @@ fn says_more(detail: &str, what: &str) -> bool {
     !detail.is_empty() && !repeats
 }
 
-fn advice(verdict: &Verdict, outcome: &Outcome, key_length: usize) -> String {
+fn advice(assessment: &Assessment, outcome: &Outcome, key_length: usize) -> String {
     if outcome.delivery == Delivery::Unknown {
         let advice = "Sending it again may show it twice: look at the conversation first.";
         return if outcome.status == Status::Internal {
@@ -95,7 +95,7 @@ fn advice(verdict: &Verdict, outcome: &Outcome, key_length: usize) -> String {
             advice.into()
         };
     }
-    let repeats = verdict.then != Then::Stop;
+    let repeats = assessment.then != RetryRule::Stop;
     match (outcome.status, outcome.http_status) {
         (Status::Connect, _) if !repeats => "Check the proxy and its credentials, then send it again.",
         (Status::Connect, _) => "Check the network, base_url and proxy, then send it again.",
@@ -189,8 +189,8 @@ mod tests {
     }
 
     /// What the line advises, with the start of the sentence on what is known left out.
-    fn advised(verdict: Verdict, answer: Option<Answer>) -> String {
-        let line = outcome(verdict, answer, HISTORY).text;
+    fn advised(assessment: Assessment, answer: Option<Answer>) -> String {
+        let line = outcome(assessment, answer, HISTORY).text;
         let (_, advice) = line.split_once("The message was not delivered. ").expect(&line);
         advice.to_owned()
     }
@@ -230,8 +230,8 @@ mod tests {
                 retry_after: retry_after.map(str::to_owned),
                 ..Answer::default()
             };
-            let verdict = assess::of_answer(&answer, || SystemTime::UNIX_EPOCH);
-            assert_eq!(advised(verdict, Some(answer)), advice, "{status}");
+            let assessment = assess::of_answer(&answer, || SystemTime::UNIX_EPOCH);
+            assert_eq!(advised(assessment, Some(answer)), advice, "{status}");
         }
     }
 
@@ -252,8 +252,8 @@ mod tests {
             (Fault::Closed, "Make a new client and send it again."),
             (Fault::Internal(why()), "It is safe to send it again. Please report this."),
         ] {
-            let verdict = assess::of_failure(&Failure { fault, request_complete: false });
-            assert_eq!(advised(verdict, None), advice);
+            let assessment = assess::of_failure(&Failure { fault, request_complete: false });
+            assert_eq!(advised(assessment, None), advice);
         }
     }
 
@@ -296,8 +296,8 @@ mod tests {
                 request_complete: true,
                 ..Answer::default()
             };
-            let verdict = assess::of_answer(&answer, || SystemTime::UNIX_EPOCH);
-            outcome(verdict, Some(answer), History { content: CONTENT, ..HISTORY })
+            let assessment = assess::of_answer(&answer, || SystemTime::UNIX_EPOCH);
+            outcome(assessment, Some(answer), History { content: CONTENT, ..HISTORY })
         };
         let secrets = [KEY, &KEY[20..30], &KEY.to_uppercase()[..63], "hi-user-enjoy-our-product-4711", "x-ENJOYOUR-x"];
         for status in [302, 400, 503] {

@@ -9,38 +9,38 @@ use std::time::{Duration, SystemTime};
 
 use once_cell::race::OnceBox;
 
-use crate::http::{Bell, End, Failure, Fault, Settings, Transport, Waiter};
+use crate::http::{CallContext, CancelReason, CancelSignal, Failure, Fault, Settings, Transport};
 use crate::model::hooks::Hooks;
 use crate::model::outcome::Error;
 use crate::send::assess;
 use crate::send::explain::{self, History};
 use crate::send::rate_limit::Limiter;
-use crate::send::retry::Dice;
+use crate::send::retry::Jitter;
 use crate::sys;
 
 /// What belongs to one process: connections, locks, calls under way.
 #[derive(Debug)]
-pub(super) struct Epoch {
+pub(super) struct ProcessState {
     forks: u64,
-    own: Arc<Own>,
+    own: Arc<ProcessResources>,
     /// That of this process's child, in its memory.
-    next: OnceBox<Epoch>,
+    next: OnceBox<ProcessState>,
 }
 
 #[derive(Debug)]
-pub(super) struct Own {
-    pub waiter: Waiter,
+pub(super) struct ProcessResources {
+    pub context: CallContext,
     pub transport: Transport,
     pub limiter: Limiter,
     pub calls: Calls,
-    dice: Mutex<Dice>,
+    jitter: Mutex<Jitter>,
 }
 
-impl Epoch {
+impl ProcessState {
     pub fn new(settings: &Settings, hooks: &Arc<Hooks>, max_per_second: Option<u32>) -> Result<Self, Error> {
-        let bell = Bell::new().map_err(|error: io::Error| {
+        let signal = CancelSignal::new().map_err(|error: io::Error| {
             let fault = Fault::Connect(format!("no pair of sockets could be made: {error}"));
-            let verdict = assess::of_failure(&Failure { fault, request_complete: false });
+            let assessment = assess::of_failure(&Failure { fault, request_complete: false });
             let history = History {
                 attempts: 0,
                 unknown_before: false,
@@ -49,38 +49,38 @@ impl Epoch {
                 content: "",
                 source_context: None,
             };
-            Error::new(explain::outcome(verdict, None, history))
+            Error::new(explain::outcome(assessment, None, history))
         })?;
         let time = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
-        let own = Arc::new(Own {
-            waiter: Waiter::new(hooks.clone(), Arc::new(bell)),
+        let own = Arc::new(ProcessResources {
+            context: CallContext::new(hooks.clone(), Arc::new(signal)),
             transport: Transport::new(settings),
             limiter: Limiter::new(max_per_second),
             calls: Calls::default(),
-            dice: Mutex::new(Dice::new(time ^ u64::from(std::process::id()) << 32)),
+            jitter: Mutex::new(Jitter::new(time ^ u64::from(std::process::id()) << 32)),
         });
-        Ok(Epoch { forks: sys::forks(), own, next: OnceBox::new() })
+        Ok(ProcessState { forks: sys::forks(), own, next: OnceBox::new() })
     }
 
     /// The state of the process that asks: the last link of a chain that grows by one with every fork. `make` makes a link.
-    pub fn current(&self, make: impl Fn() -> Result<Epoch, Error>) -> Result<&Epoch, Error> {
-        let mut epoch = self;
-        while epoch.forks != sys::forks() {
-            epoch = epoch.next.get_or_try_init(|| make().map(Box::new))?;
+    pub fn current(&self, make: impl Fn() -> Result<ProcessState, Error>) -> Result<&ProcessState, Error> {
+        let mut process = self;
+        while process.forks != sys::forks() {
+            process = process.next.get_or_try_init(|| make().map(Box::new))?;
         }
-        Ok(epoch)
+        Ok(process)
     }
 }
 
-impl Deref for Epoch {
-    type Target = Own;
+impl Deref for ProcessState {
+    type Target = ProcessResources;
 
-    fn deref(&self) -> &Own {
+    fn deref(&self) -> &ProcessResources {
         &self.own
     }
 }
 
-impl Drop for Epoch {
+impl Drop for ProcessState {
     /// A parent's connections are not the child's to touch, nor its locks, which a thread may have held at the fork.
     fn drop(&mut self) {
         if self.forks != sys::forks() {
@@ -89,13 +89,13 @@ impl Drop for Epoch {
     }
 }
 
-impl Own {
+impl ProcessResources {
     pub fn roll(&self) -> f64 {
-        self.dice.lock().unwrap_or_else(PoisonError::into_inner).roll()
+        self.jitter.lock().unwrap_or_else(PoisonError::into_inner).roll()
     }
 
     pub fn close(&self) {
-        self.waiter.bell().ring(End::Closed);
+        self.context.signal().cancel(CancelReason::Closed);
         self.transport.close();
     }
 }

@@ -1,45 +1,45 @@
-//! What to do after an attempt. Pure: takes the dice as an argument.
+//! What to do after an attempt. Pure: takes the jitter as an argument.
 
 use std::time::Duration;
 
-use crate::model::options::Policy;
-use crate::send::assess::{Then, Verdict};
+use crate::model::options::DeliveryPolicy;
+use crate::send::assess::{Assessment, RetryRule};
 
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// How long to wait before the next attempt after `attempts` of at most `max_attempts`; `None` for no further one.
 ///
-/// `dice` rolls uniform numbers in [0, 1). A `Retry-After` is waited out in full, with up to half a second on top so that not every
+/// `jitter` rolls uniform numbers in [0, 1). A `Retry-After` is waited out in full, with up to half a second on top so that not every
 /// client comes back at the same instant; else the wait is anything up to 0.5 s, doubling to 30 s ("full jitter").
 pub(crate) fn wait(
-    verdict: &Verdict,
-    policy: Policy,
+    assessment: &Assessment,
+    policy: DeliveryPolicy,
     attempts: u32,
     max_attempts: u32,
-    dice: impl FnOnce() -> f64,
+    jitter: impl FnOnce() -> f64,
 ) -> Option<Duration> {
-    let again = match verdict.then {
-        Then::Stop => false,
-        Then::Retry | Then::RetryAfterPause => true,
-        Then::RetryAtLeastOnce => policy == Policy::AtLeastOnce,
+    let again = match assessment.then {
+        RetryRule::Stop => false,
+        RetryRule::Retry | RetryRule::RetryAfterPause => true,
+        RetryRule::RetryAtLeastOnce => policy == DeliveryPolicy::AtLeastOnce,
     };
     if !again || attempts >= max_attempts {
         return None;
     }
-    Some(match verdict.retry_after {
-        Some(asked) => asked.saturating_add(FIRST.mul_f64(dice())),
-        None => FIRST.saturating_mul(1 << (attempts - 1).min(16)).min(LONGEST).mul_f64(dice()),
+    Some(match assessment.retry_after {
+        Some(asked) => asked.saturating_add(FIRST.mul_f64(jitter())),
+        None => FIRST.saturating_mul(1 << (attempts - 1).min(16)).min(LONGEST).mul_f64(jitter()),
     })
 }
 
 /// Numbers uniform in [0, 1), for jitter alone: splitmix64 over a seed that differs by process, client and time.
 #[derive(Debug)]
-pub(crate) struct Dice(u64);
+pub(crate) struct Jitter(u64);
 
-impl Dice {
+impl Jitter {
     pub fn new(seed: u64) -> Self {
-        Dice(seed)
+        Jitter(seed)
     }
 
     pub fn roll(&mut self) -> f64 {

@@ -21,7 +21,7 @@ mod system;
 mod system;
 
 /// One end of a pair of sockets, by which one thread wakes another that waits in [`poll`].
-pub(crate) type Pair = Own<system::Local>;
+pub(crate) type Pair = ProcessSocket<system::Local>;
 /// What the system calls a socket.
 pub(crate) use system::Raw;
 #[cfg(all(test, unix))]
@@ -34,20 +34,20 @@ pub(crate) use system::connected_to_itself;
 ///
 /// Its descriptor lies above 2: were it 0, 1 or 2, because the host had closed those, what the host prints would go out on
 /// it. In the child of a fork it is closed as soon as the child begins, so that it neither uses up descriptors there nor
-/// keeps the parent's connection open. Its number may then be another file's: in the child [`Own::get`] is an error, and
+/// keeps the parent's connection open. Its number may then be another file's: in the child [`ProcessSocket::get`] is an error, and
 /// to drop it does nothing.
-pub(crate) struct Own<T: system::Socket> {
+pub(crate) struct ProcessSocket<T: system::Socket> {
     socket: ManuallyDrop<T>,
     /// Which socket it was when it was made.
     identity: system::Identity,
     forks: u64,
 }
 
-impl<T: system::Socket> Own<T> {
+impl<T: system::Socket> ProcessSocket<T> {
     pub fn new(socket: T) -> io::Result<Self> {
         let socket = system::above_standard(socket)?;
         let identity = system::track(&socket)?;
-        Ok(Own { socket: ManuallyDrop::new(socket), identity, forks: forks() })
+        Ok(ProcessSocket { socket: ManuallyDrop::new(socket), identity, forks: forks() })
     }
 
     /// Whether it is this process's, and the descriptor still means the socket that was made.
@@ -61,7 +61,7 @@ impl<T: system::Socket> Own<T> {
     }
 }
 
-impl<T: system::Socket> Drop for Own<T> {
+impl<T: system::Socket> Drop for ProcessSocket<T> {
     fn drop(&mut self) {
         if self.forks != forks() {
             return;
@@ -75,13 +75,13 @@ impl<T: system::Socket> Drop for Own<T> {
     }
 }
 
-impl<T: system::Socket> fmt::Debug for Own<T> {
+impl<T: system::Socket> fmt::Debug for ProcessSocket<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Own").field(&self.raw()).finish()
+        f.debug_tuple("ProcessSocket").field(&self.raw()).finish()
     }
 }
 
-impl<T: system::Socket> Pollable for Own<T> {
+impl<T: system::Socket> Pollable for ProcessSocket<T> {
     fn raw(&self) -> Raw {
         system::raw(&*self.socket)
     }
@@ -140,22 +140,22 @@ impl Ready {
 pub(crate) const MOST_INTERESTS: usize = 20;
 
 /// Writes what the kernel takes at once; `WouldBlock` when that is nothing. Raises no SIGPIPE.
-pub(crate) fn send(socket: &Own<TcpStream>, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn send(socket: &ProcessSocket<TcpStream>, bytes: &[u8]) -> io::Result<usize> {
     system::send(socket.get()?, bytes)
 }
 
 /// Reads what is there; `WouldBlock` when that is nothing, 0 at the end. `peek` leaves it there.
-pub(crate) fn receive(socket: &Own<TcpStream>, buffer: &mut [u8], peek: bool) -> io::Result<usize> {
+pub(crate) fn receive(socket: &ProcessSocket<TcpStream>, buffer: &mut [u8], peek: bool) -> io::Result<usize> {
     system::receive(socket.get()?, buffer, peek)
 }
 
 /// How much of what was written the peer's system has not acknowledged; 0 where this system does not tell.
-pub(crate) fn unacknowledged(socket: &Own<TcpStream>) -> usize {
+pub(crate) fn unacknowledged(socket: &ProcessSocket<TcpStream>) -> usize {
     socket.get().map_or(0, system::unacknowledged)
 }
 
 /// How much of what was written has never left this machine; 0 where this system does not tell.
-pub(crate) fn unsent(socket: &Own<TcpStream>) -> usize {
+pub(crate) fn unsent(socket: &ProcessSocket<TcpStream>) -> usize {
     socket.get().map_or(0, system::unsent)
 }
 
@@ -177,7 +177,7 @@ pub(crate) fn pair() -> io::Result<(Pair, Pair)> {
 
 /// Begins to connect to `address` and returns at once. The socket does not block and is closed on exec; it is connected
 /// when it becomes writable and `TcpStream::take_error` gives none.
-pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<Own<TcpStream>> {
+pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<ProcessSocket<TcpStream>> {
     system::start_connect(address)
 }
 
@@ -245,7 +245,7 @@ pub(crate) fn count_forks() {
 
 /// An address that takes no connection and refuses none, as long as the first part lives: its backlog is full.
 #[cfg(all(test, unix))]
-pub(crate) fn black_hole() -> ((std::net::TcpListener, Vec<Own<TcpStream>>), SocketAddr) {
+pub(crate) fn black_hole() -> ((std::net::TcpListener, Vec<ProcessSocket<TcpStream>>), SocketAddr) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     system::shorten_backlog(&listener);
     let address = listener.local_addr().unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 #[cfg(test)]
 use super::Pollable;
-use super::{Interest, MOST_INTERESTS, Own, Pair, Ready};
+use super::{Interest, MOST_INTERESTS, Pair, ProcessSocket, Ready};
 
 pub(crate) type Local = UnixStream;
 pub(crate) type Raw = RawFd;
@@ -97,7 +97,7 @@ impl super::Pollable for TcpStream {
 
 pub(crate) fn pair() -> io::Result<(Pair, Pair)> {
     let (one, other) = UnixStream::pair()?;
-    Ok((Own::new(one)?, Own::new(other)?))
+    Ok((ProcessSocket::new(one)?, ProcessSocket::new(other)?))
 }
 
 /// The calls say for themselves that they must not block: the flag of the descriptor is another file's, should other code
@@ -163,9 +163,9 @@ pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Read
     Ok(Ready::of(fds.iter().map(|fd| fd.revents != 0)))
 }
 
-pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<Own<TcpStream>> {
+pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<ProcessSocket<TcpStream>> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-    let own = Own::new(TcpStream::from(new_socket(family)?))?;
+    let own = ProcessSocket::new(TcpStream::from(new_socket(family)?))?;
     let stream = own.get()?;
     stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
@@ -301,9 +301,9 @@ pub(super) fn shorten_backlog(listener: &std::net::TcpListener) {
 
 /// A socket that TCP has connected to itself, as it does with one that connects to the port that it was given.
 #[cfg(test)]
-pub(crate) fn connected_to_itself() -> Own<TcpStream> {
+pub(crate) fn connected_to_itself() -> ProcessSocket<TcpStream> {
     use std::net::{Ipv4Addr, TcpListener};
-    let socket = Own::new(TcpStream::from(new_socket(libc::AF_INET).unwrap())).unwrap();
+    let socket = ProcessSocket::new(TcpStream::from(new_socket(libc::AF_INET).unwrap())).unwrap();
     let bind_and_connect = |address: SocketAddr| {
         let (storage, length) = sockaddr(&address);
         let pointer = (&raw const storage).cast::<libc::sockaddr>();

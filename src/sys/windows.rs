@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::windows::io::{AsRawSocket, FromRawSocket, RawSocket};
 use std::time::Duration;
 
-use super::{Interest, MOST_INTERESTS, Own, Pair, Ready};
+use super::{Interest, MOST_INTERESTS, Pair, ProcessSocket, Ready};
 
 pub(crate) type Local = TcpStream;
 pub(crate) type Raw = RawSocket;
@@ -73,7 +73,7 @@ pub(crate) fn pair() -> io::Result<(Pair, Pair)> {
     loop {
         let (theirs, from) = listener.accept()?;
         if from == ours.local_addr()? {
-            return Ok((Own::new(ours)?, Own::new(theirs)?));
+            return Ok((ProcessSocket::new(ours)?, ProcessSocket::new(theirs)?));
         }
     }
 }
@@ -115,7 +115,7 @@ pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Read
     Ok(Ready::of(fds.iter().map(|fd| fd.found != 0)))
 }
 
-pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<Own<TcpStream>> {
+pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<ProcessSocket<TcpStream>> {
     const AF_INET: i32 = 2;
     const AF_INET6: i32 = 23;
     const SOCK_STREAM: i32 = 1;
@@ -127,7 +127,7 @@ pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<Own<TcpStream>> 
         return Err(last_error());
     }
     // SAFETY: `raw` was just opened and belongs to nobody else.
-    let own = Own::new(unsafe { TcpStream::from_raw_socket(raw) })?;
+    let own = ProcessSocket::new(unsafe { TcpStream::from_raw_socket(raw) })?;
     let stream = own.get()?;
     stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use userengage::{Client, Delivery, Message, Options, Policy, Status};
+use userengage::{Client, Delivery, DeliveryPolicy, Message, Options, Status};
 
 use super::support::*;
 
@@ -21,7 +21,7 @@ fn results_stand_in_order_each_with_its_certainty() {
     users[5].order([json!({"fault": "close", "store": true})]);
     let mut messages: Vec<_> = users.iter().map(User::message).collect();
     messages[7] = Message::new("", "to nobody");
-    let results = client(Policy::AtMostOnce).send_conversations(&messages, go_on);
+    let results = client(DeliveryPolicy::AtMostOnce).send_conversations(&messages, go_on);
     for (index, result) in results.into_iter().enumerate() {
         let outcome = outcome(result);
         let expected = match index {
@@ -67,7 +67,7 @@ fn connections_are_bounded_used_again_and_the_order_to_a_user_kept() {
 fn progress_stops_a_batch_and_the_rest_is_not_delivered() {
     let users: Vec<_> = (0..200).map(|_| User::new()).collect();
     let messages: Vec<_> = users.iter().map(User::message).collect();
-    let results = client(Policy::AtMostOnce).send_conversations(&messages, |done, _| {
+    let results = client(DeliveryPolicy::AtMostOnce).send_conversations(&messages, |done, _| {
         if done == 20 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let mut delivered = 0;
@@ -87,7 +87,7 @@ fn closing_the_client_ends_a_batch() {
         user.order([json!({"fault": "hang"})]);
     }
     let messages: Vec<_> = users.iter().map(User::message).collect();
-    let client = client(Policy::AtMostOnce);
+    let client = client(DeliveryPolicy::AtMostOnce);
     thread::scope(|threads| {
         let batch = threads.spawn(|| client.send_conversations(&messages, go_on));
         until(|| users.iter().all(|user| user.requests().len() == 1));
@@ -136,5 +136,5 @@ fn more_connections_than_a_batch_should_have_threads_are_refused_by_name() {
 
 #[test]
 fn no_message_is_no_trouble() {
-    assert!(client(Policy::AtMostOnce).send_conversations(&[], go_on).is_empty());
+    assert!(client(DeliveryPolicy::AtMostOnce).send_conversations(&[], go_on).is_empty());
 }

@@ -7,7 +7,7 @@ use userengage::Delivery::{self, Delivered, NotDelivered, Unknown};
 use userengage::Status::{
     self, BadReply, ConnectionLost, NotFound, Ok, RateLimited, Rejected, ServerError, Timeout, Unauthorized,
 };
-use userengage::{Client, Policy};
+use userengage::{Client, DeliveryPolicy};
 
 use super::raw::{Raw, Then};
 use super::support::*;
@@ -47,9 +47,9 @@ fn status(status: u16) -> Value {
 }
 
 fn check(rows: &[Row]) {
-    for (policy, at_least_once) in [(Policy::AtMostOnce, false), (Policy::AtLeastOnce, true)] {
+    for (policy, at_least_once) in [(DeliveryPolicy::AtMostOnce, false), (DeliveryPolicy::AtLeastOnce, true)] {
         let client = client_with(|options| {
-            options.policy = policy;
+            options.delivery_policy = policy;
             options.timeout = Duration::from_secs(20);
         });
         for row in rows {
@@ -130,7 +130,7 @@ fn a_408_after_the_whole_request_proves_nothing() {
 fn the_advice_for_a_408_is_to_look_first_and_not_to_correct_the_message() {
     let user = User::new();
     user.order([json!({"fault": "store-then-408"})]);
-    let outcome = outcome(client(Policy::AtMostOnce).send_conversation(&user.message()));
+    let outcome = outcome(client(DeliveryPolicy::AtMostOnce).send_conversation(&user.message()));
     let text = outcome.message();
     assert!(text.contains("unknown") && !text.to_lowercase().contains("correct"), "{text}");
 }
@@ -254,11 +254,13 @@ fn junk_for_an_answer_is_unknown() {
 
 #[test]
 fn a_server_that_never_answers_is_a_timeout_and_unknown() {
-    for (policy, store) in [(Policy::AtMostOnce, false), (Policy::AtMostOnce, true), (Policy::AtLeastOnce, true)] {
+    for (policy, store) in
+        [(DeliveryPolicy::AtMostOnce, false), (DeliveryPolicy::AtMostOnce, true), (DeliveryPolicy::AtLeastOnce, true)]
+    {
         let user = User::new();
         user.order([json!({"fault": "hang", "store": store})]);
         let client = client_with(|options| {
-            options.policy = policy;
+            options.delivery_policy = policy;
             options.timeout = Duration::from_millis(300);
         });
         let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
@@ -273,7 +275,7 @@ fn an_answer_before_the_end_of_the_request_is_heard() {
     let user = User::new();
     user.order([json!({"fault": "early-answer", "status": 401})]);
     let message = userengage::Message::new(user.0.as_str(), &*content);
-    let outcome = outcome(client(Policy::AtMostOnce).send_conversation(&message));
+    let outcome = outcome(client(DeliveryPolicy::AtMostOnce).send_conversation(&message));
     assert_eq!((outcome.status(), outcome.delivery()), (Unauthorized, NotDelivered), "{outcome:?}");
 }
 
@@ -281,7 +283,9 @@ fn an_answer_before_the_end_of_the_request_is_heard() {
 #[test]
 fn a_2xx_before_the_end_of_the_request_is_no_delivery() {
     let content = "x".repeat(LARGE);
-    for (policy, code) in [(Policy::AtMostOnce, 201), (Policy::AtLeastOnce, 201), (Policy::AtMostOnce, 204)] {
+    for (policy, code) in
+        [(DeliveryPolicy::AtMostOnce, 201), (DeliveryPolicy::AtLeastOnce, 201), (DeliveryPolicy::AtMostOnce, 204)]
+    {
         let user = User::new();
         user.order([json!({"fault": "early-answer", "status": code})]);
         let message = userengage::Message::new(user.0.as_str(), &*content);
@@ -346,7 +350,7 @@ fn reset_with_the_whole_request_unread_is_unknown() {
 
 #[test]
 fn a_kept_connection_that_died_is_noticed_before_use() {
-    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     user.order([json!({"fault": "close-kept"})]);
     let first = outcome(client.send_conversation(&user.message()));
     assert_eq!(first.status(), Ok);
@@ -361,7 +365,7 @@ fn a_kept_connection_that_died_is_noticed_before_use() {
 
 #[test]
 fn a_kept_connection_that_dies_under_the_request_is_unknown_never_a_silent_second_request() {
-    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     user.order([json!({"fault": "close-kept", "when": "on-next"})]);
     assert_eq!(outcome(client.send_conversation(&user.message())).status(), Ok);
     let second = outcome(client.send_conversation(&user.message()));
@@ -371,7 +375,7 @@ fn a_kept_connection_that_dies_under_the_request_is_unknown_never_a_silent_secon
 
 #[test]
 fn an_answer_that_nobody_asked_for_is_never_taken_for_the_next_one() {
-    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     user.order([json!({"fault": "extra-answer"}), json!({"fault": "status", "status": 404})]);
     assert_eq!(outcome(client.send_conversation(&user.message())).status(), Ok);
     assert_eq!(outcome(client.send_conversation(&user.message())).status(), NotFound);
@@ -379,7 +383,7 @@ fn an_answer_that_nobody_asked_for_is_never_taken_for_the_next_one() {
 
 #[test]
 fn unknown_sticks_through_a_later_refusal() {
-    let (user, client) = (User::new(), client(Policy::AtLeastOnce));
+    let (user, client) = (User::new(), client(DeliveryPolicy::AtLeastOnce));
     user.order([json!({"fault": "close", "store": true}), status(404)]);
     let outcome = outcome(client.send_conversation(&user.message()));
     assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), (NotFound, Unknown, 2));
@@ -387,7 +391,7 @@ fn unknown_sticks_through_a_later_refusal() {
 
 #[test]
 fn a_rate_limit_that_lasts_past_the_deadline_is_told_at_once() {
-    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     user.order([json!({"fault": "status", "status": 429, "headers": {"Retry-After": "60"}})]);
     let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
     assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), (RateLimited, NotDelivered, 1));

@@ -4,13 +4,13 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use userengage::{Delivery, Policy, Status};
+use userengage::{Delivery, DeliveryPolicy, Status};
 
 use super::support::*;
 
 #[test]
 fn close_ends_the_calls_under_way_promptly() {
-    let client = client(Policy::AtMostOnce);
+    let client = client(DeliveryPolicy::AtMostOnce);
     let users: Vec<_> = (0..4).map(|_| User::new()).collect();
     for user in &users {
         user.order([json!({"fault": "hang"})]);
@@ -32,7 +32,7 @@ fn close_ends_the_calls_under_way_promptly() {
 
 #[test]
 fn close_ends_a_pause_between_attempts() {
-    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     user.order([json!({"fault": "status", "status": 425, "headers": {"Retry-After": "20"}})]);
     thread::scope(|threads| {
         let call = threads.spawn(|| outcome(client.send_conversation(&user.message())));
@@ -47,7 +47,7 @@ fn close_ends_a_pause_between_attempts() {
 fn after_close_nothing_is_sent() {
     // With a kept connection and without one.
     for sends in [0, 1] {
-        let (user, client) = (User::new(), client(Policy::AtMostOnce));
+        let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
         (0..sends).for_each(|_| drop(client.send_conversation(&user.message()).unwrap()));
         client.close();
         client.close();

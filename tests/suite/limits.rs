@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use userengage::{Delivery, Level, Policy, Status};
+use userengage::{Delivery, DeliveryPolicy, Level, Status};
 
 use super::support::*;
 
@@ -70,7 +70,7 @@ fn where_the_turn_comes_too_late_nothing_is_sent() {
 
 #[test]
 fn a_client_serves_sixteen_threads_at_once() {
-    let client = client(Policy::AtMostOnce);
+    let client = client(DeliveryPolicy::AtMostOnce);
     let delivered = AtomicUsize::new(0);
     let users: Vec<_> = (0..16).map(|_| User::new()).collect();
     thread::scope(|threads| {

@@ -1,7 +1,7 @@
 //! The request on the wire is the specification's.
 
 use serde_json::json;
-use userengage::{ApiVersion, Message, Policy, Source};
+use userengage::{ApiVersion, DeliveryPolicy, Message, Source};
 
 use super::support::*;
 
@@ -10,7 +10,7 @@ fn the_request_is_the_specifications() {
     let user = User::new();
     let context = r#"{"name": "This is source_context used in API", "id": 123}"#;
     let message = user.message().user(926).source(Source::EMAIL).source_context(context);
-    let outcome = client(Policy::AtMostOnce).send_conversation(&message).unwrap();
+    let outcome = client(DeliveryPolicy::AtMostOnce).send_conversation(&message).unwrap();
     assert_eq!((outcome.http_status(), outcome.attempts()), (Some(201), 1));
     assert!(outcome.request_id().ends_with("-SBX"));
 
@@ -43,7 +43,7 @@ fn the_request_is_the_specifications() {
 
 #[test]
 fn integers_and_strings_of_any_kind_reach_the_customer_they_name() {
-    let client = client(Policy::AtMostOnce);
+    let client = client(DeliveryPolicy::AtMostOnce);
     assert!(client.send_conversation(&Message::new(999_999, "Hi")).is_ok());
     for id in ["a/b", "ä ö?#%", "..%2f", "<&>\"'", "-", "%00"] {
         client.send_conversation(&Message::new(id, "Hi")).unwrap();
@@ -59,12 +59,12 @@ fn version_2_gives_the_conversations_id() {
     let stored = user.requests()[0].conversation_id.map(|id| id as i64);
     assert!(stored.is_some());
     assert_eq!(outcome.conversation_id(), stored);
-    assert_eq!(client(Policy::AtMostOnce).send_conversation(&user.message()).unwrap().conversation_id(), None);
+    assert_eq!(client(DeliveryPolicy::AtMostOnce).send_conversation(&user.message()).unwrap().conversation_id(), None);
 }
 
 #[test]
 fn a_kept_connection_is_used_again_also_after_a_refusal() {
-    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     user.order([json!({"fault": "status", "status": 404})]);
     for _ in 0..3 {
         let _ = client.send_conversation(&user.message());
@@ -78,7 +78,7 @@ fn a_kept_connection_is_used_again_also_after_a_refusal() {
 fn a_large_message_arrives_whole() {
     let user = User::new();
     let content = "<p>żółć 👋</p>".repeat(100_000);
-    client(Policy::AtMostOnce).send_conversation(&Message::new(user.0.as_str(), content.as_str())).unwrap();
+    client(DeliveryPolicy::AtMostOnce).send_conversation(&Message::new(user.0.as_str(), content.as_str())).unwrap();
     let requests = user.requests();
     let body: serde_json::Value = serde_json::from_slice(requests[0].body()).unwrap();
     assert!(body["content"] == content);
@@ -86,7 +86,7 @@ fn a_large_message_arrives_whole() {
 
 #[test]
 fn what_is_refused_is_never_sent() {
-    let (user, client) = (User::new(), client(Policy::AtMostOnce));
+    let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     let error = client.send_conversation(&user.message().source_context("7")).unwrap_err();
     assert_eq!((error.attempts(), user.requests().len()), (0, 0));
 }

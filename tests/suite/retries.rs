@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use userengage::{Delivery, Policy, Status};
+use userengage::{Delivery, DeliveryPolicy, Status};
 
 use super::support::*;
 
@@ -20,7 +20,8 @@ fn max_attempts_1_makes_one_request() {
 fn attempts_end_at_their_number() {
     let user = User::new();
     user.order([json!({"fault": "status", "status": 500, "times": 9})]);
-    let client = client_with(|options| (options.policy, options.max_attempts) = (Policy::AtLeastOnce, 3));
+    let client =
+        client_with(|options| (options.delivery_policy, options.max_attempts) = (DeliveryPolicy::AtLeastOnce, 3));
     let outcome = outcome(client.send_conversation(&user.message()));
     assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), (Status::ServerError, Delivery::Unknown, 3));
     assert_eq!(user.requests().len(), 3);
@@ -28,7 +29,9 @@ fn attempts_end_at_their_number() {
 
 #[test]
 fn a_retry_after_in_seconds_is_waited_out() {
-    for (policy, code) in [(Policy::AtMostOnce, 425), (Policy::AtLeastOnce, 503), (Policy::AtLeastOnce, 408)] {
+    for (policy, code) in
+        [(DeliveryPolicy::AtMostOnce, 425), (DeliveryPolicy::AtLeastOnce, 503), (DeliveryPolicy::AtLeastOnce, 408)]
+    {
         let user = User::new();
         user.order([json!({"fault": "status", "status": code, "headers": {"Retry-After": "1"}})]);
         let (outcome, took) = timed(|| outcome(client(policy).send_conversation(&user.message())));
@@ -43,7 +46,7 @@ fn a_retry_after_as_a_date_is_understood() {
     user.order([
         json!({"fault": "status", "status": 425, "headers": {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"}}),
     ]);
-    let outcome = outcome(client(Policy::AtMostOnce).send_conversation(&user.message()));
+    let outcome = outcome(client(DeliveryPolicy::AtMostOnce).send_conversation(&user.message()));
     assert_eq!(
         (outcome.status(), outcome.delivery(), outcome.attempts()),
         (Status::Rejected, Delivery::NotDelivered, 1)
@@ -54,15 +57,16 @@ fn a_retry_after_as_a_date_is_understood() {
 #[test]
 fn no_wait_is_begun_that_would_pass_the_deadline() {
     for (policy, code) in [
-        (Policy::AtMostOnce, 425),
-        (Policy::AtMostOnce, 429),
-        (Policy::AtMostOnce, 503),
-        (Policy::AtLeastOnce, 503),
-        (Policy::AtLeastOnce, 408),
+        (DeliveryPolicy::AtMostOnce, 425),
+        (DeliveryPolicy::AtMostOnce, 429),
+        (DeliveryPolicy::AtMostOnce, 503),
+        (DeliveryPolicy::AtLeastOnce, 503),
+        (DeliveryPolicy::AtLeastOnce, 408),
     ] {
         let user = User::new();
         user.order([json!({"fault": "status", "status": code, "headers": {"Retry-After": "2"}})]);
-        let client = client_with(|options| (options.policy, options.timeout) = (policy, Duration::from_secs(1)));
+        let client =
+            client_with(|options| (options.delivery_policy, options.timeout) = (policy, Duration::from_secs(1)));
         let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
         let got = (outcome.http_status(), outcome.attempts(), outcome.retry_after());
         assert_eq!(got, (Some(code), 1, Some(Duration::from_secs(2))));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use ue_sandbox::{Exchange, Sandbox};
-use userengage::{Client, Delivery, Error, Message, Options, Outcome, Policy};
+use userengage::{Client, Delivery, DeliveryPolicy, Error, Message, Options, Outcome};
 
 pub fn sandbox() -> &'static Sandbox {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
@@ -34,8 +34,8 @@ pub fn client_with(configure: impl FnOnce(&mut Options)) -> Client {
     Client::new(sandbox().api_key(), options).expect("the options are valid")
 }
 
-pub fn client(policy: Policy) -> Client {
-    client_with(|options| options.policy = policy)
+pub fn client(policy: DeliveryPolicy) -> Client {
+    client_with(|options| options.delivery_policy = policy)
 }
 
 /// A customer that no other test writes to.

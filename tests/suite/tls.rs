@@ -21,7 +21,7 @@ use rustls::{
     SupportedCipherSuite, SupportedProtocolVersion,
 };
 use serde_json::json;
-use userengage::{Client, Delivery, Options, Outcome, Policy, Status};
+use userengage::{Client, Delivery, DeliveryPolicy, Options, Outcome, Status};
 
 use super::support::*;
 
@@ -130,7 +130,7 @@ fn the_certainties_hold_over_tls_too() {
         let user = User::new();
         user.order([fault.clone()]);
         let mut options = options(sandbox().tls_base_url().unwrap(), ca_file());
-        options.policy = Policy::AtMostOnce;
+        options.delivery_policy = DeliveryPolicy::AtMostOnce;
         let client = Client::new(sandbox().api_key(), options).unwrap();
         let outcome = outcome(client.send_conversation(&user.message()));
         assert_eq!((outcome.status(), outcome.delivery()), expected, "{fault}: {outcome:?}");
@@ -343,7 +343,7 @@ fn a_server_that_demands_a_client_certificate_proves_that_nothing_was_delivered(
             assert!(!read_request(&mut tls, socket));
         });
         let mut options = authority.options(&base_url);
-        options.policy = Policy::AtLeastOnce;
+        options.delivery_policy = DeliveryPolicy::AtLeastOnce;
         let outcome = send(options);
         assert_eq!(facts(&outcome), (Status::Tls, Delivery::NotDelivered, 1), "{version:?}: {outcome:?}");
         let text = outcome.message();

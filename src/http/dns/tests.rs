@@ -2,16 +2,16 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::http::Bell;
+use crate::http::CancelSignal;
 use crate::http::request::is_loopback;
 use crate::model::hooks::Hooks;
 
-fn waiter() -> Waiter {
-    Waiter::new(Arc::new(Hooks::default()), Arc::new(Bell::new().unwrap()))
+fn context() -> CallContext {
+    CallContext::new(Arc::new(Hooks::default()), Arc::new(CancelSignal::new().unwrap()))
 }
 
 fn resolve(dns: &Dns, host: &str, wait: Duration) -> Result<Vec<SocketAddr>, Fault> {
-    dns.resolve(host, 443, &waiter(), Instant::now() + wait)
+    dns.resolve(host, 443, &context(), Instant::now() + wait)
 }
 
 const LONG: Duration = Duration::from_secs(20);
@@ -130,7 +130,7 @@ fn what_counts_as_loopback_connects_to_loopback_without_a_look_up() {
 /// Lets a look-up of "h" end without a caller that fetches its answer, `age` ago.
 fn leave_unfetched(dns: &Dns, age: Duration) {
     let look_up = start("h", dns.look_up).unwrap();
-    waiter().until_ready(&[Interest::read(&look_up.done)], Instant::now() + LONG).unwrap();
+    context().until_ready(&[Interest::read(&look_up.done)], Instant::now() + LONG).unwrap();
     look_up.answer().as_mut().unwrap().at -= age;
     dns.hosts.lock().unwrap().insert("h".into(), Entry::UnderWay(look_up));
 }
@@ -213,7 +213,7 @@ fn the_interrupt_callback_ends_a_look_up() {
         Ok(Vec::new())
     });
     let hooks = Hooks { log: None, interrupt: Some(Arc::new(|| true)) };
-    let waiter = Waiter::new(Arc::new(hooks), Arc::new(Bell::new().unwrap()));
-    let found = dns.resolve("h", 443, &waiter, Instant::now() + LONG);
+    let context = CallContext::new(Arc::new(hooks), Arc::new(CancelSignal::new().unwrap()));
+    let found = dns.resolve("h", 443, &context, Instant::now() + LONG);
     assert!(matches!(found, Err(Fault::Cancelled)));
 }

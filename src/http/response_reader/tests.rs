@@ -159,7 +159,7 @@ fn switching_protocols_is_the_last_head_and_has_no_body() {
 
 #[test]
 fn a_folded_field_is_unfolded() {
-    let head = "HTTP/1.1 503 X\r\nX-Policy: a\r\n  b\r\nRetry-After:\r\n\t5\r\nDate: Thu, \r\n \t 26 Nov\r\n \r\n 2026\r\n\
+    let head = "HTTP/1.1 503 X\r\nX-DeliveryPolicy: a\r\n  b\r\nRetry-After:\r\n\t5\r\nDate: Thu, \r\n \t 26 Nov\r\n \r\n 2026\r\n\
                 Content-Length: \r\n 2\r\nX: y\r\n Content-Length: 9\r\n\r\n{}";
     let seen = seen(head);
     assert_eq!(seen.retry_after.as_deref(), Some("5"));

@@ -2,12 +2,12 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use super::*;
-use crate::http::Bell;
+use crate::http::CancelSignal;
 use crate::model::hooks::Hooks;
 
 fn connect(addresses: &[SocketAddr], wait: Duration) -> Result<Socket, Fault> {
-    let waiter = Waiter::new(Arc::new(Hooks::default()), Arc::new(Bell::new().unwrap()));
-    Socket::connect(addresses, &waiter, Instant::now() + wait)
+    let context = CallContext::new(Arc::new(Hooks::default()), Arc::new(CancelSignal::new().unwrap()));
+    Socket::connect(addresses, &context, Instant::now() + wait)
 }
 
 fn live() -> (TcpListener, SocketAddr) {
@@ -63,8 +63,8 @@ fn no_address_is_an_error() {
 fn the_interrupt_callback_ends_a_connect() {
     let (_hole, dead) = sys::black_hole();
     let hooks = Hooks { log: None, interrupt: Some(Arc::new(|| true)) };
-    let waiter = Waiter::new(Arc::new(hooks), Arc::new(Bell::new().unwrap()));
-    let connected = Socket::connect(&[dead], &waiter, Instant::now() + Duration::from_secs(20));
+    let context = CallContext::new(Arc::new(hooks), Arc::new(CancelSignal::new().unwrap()));
+    let connected = Socket::connect(&[dead], &context, Instant::now() + Duration::from_secs(20));
     assert!(matches!(connected, Err(Fault::Cancelled)));
 }
 

@@ -6,14 +6,14 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection};
 
 use super::*;
-use crate::http::Bell;
+use crate::http::CancelSignal;
 use crate::model::hooks::Hooks;
 
 /// A session with a server that serves it with `serve`, in a thread of its own, once the handshake is over.
 fn session<T: Send + 'static>(
     tickets: usize,
     serve: impl FnOnce(ServerConnection, TcpStream) -> T + Send + 'static,
-) -> (Session, Socket, Waiter, JoinHandle<T>) {
+) -> (Session, Socket, CallContext, JoinHandle<T>) {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = rcgen::CertificateParams::new(["127.0.0.1".into()]).unwrap().self_signed(&key).unwrap();
     let mut roots = RootCertStore::empty();
@@ -37,13 +37,13 @@ fn session<T: Send + 'static>(
         }
         serve(tls, socket)
     });
-    let waiter = Waiter::new(Arc::new(Hooks::default()), Arc::new(Bell::new().unwrap()));
+    let context = CallContext::new(Arc::new(Hooks::default()), Arc::new(CancelSignal::new().unwrap()));
     let deadline = Instant::now() + Duration::from_secs(20);
-    let socket = Socket::connect(&[address], &waiter, deadline).unwrap();
+    let socket = Socket::connect(&[address], &context, deadline).unwrap();
     let tls = Tls::new(Roots(Some(Arc::new(roots))));
-    let mut session = tls.connect("127.0.0.1", &socket, &waiter, deadline).unwrap();
+    let mut session = tls.connect("127.0.0.1", &socket, &context, deadline).unwrap();
     session.flush(&socket).unwrap(); // the end of the handshake
-    (session, socket, waiter, server)
+    (session, socket, context, server)
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_flood_of_key_updates_is_given_up() {
 #[test]
 fn what_waits_to_be_written_is_bounded() {
     const LIMIT: usize = 64 * 1024;
-    let (mut session, socket, waiter, server) = session(0, |mut tls, mut socket| {
+    let (mut session, socket, context, server) = session(0, |mut tls, mut socket| {
         let mut read = 0;
         let mut buffer = vec![0; LIMIT];
         while let Ok(count @ 1..) = rustls::Stream::new(&mut tls, &mut socket).read(&mut buffer) {
@@ -106,7 +106,7 @@ fn what_waits_to_be_written_is_bounded() {
         while session.wants_write() {
             if let Err(error) = session.flush(&socket) {
                 assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-                waiter.until_ready(&[Interest::write(&socket)], Instant::now() + Duration::from_secs(20)).unwrap();
+                context.until_ready(&[Interest::write(&socket)], Instant::now() + Duration::from_secs(20)).unwrap();
             }
         }
     }
@@ -116,7 +116,7 @@ fn what_waits_to_be_written_is_bounded() {
 
 #[test]
 fn what_came_is_pulled_before_more_is_read() {
-    let (mut session, socket, waiter, server) = session(0, |mut tls, mut socket| {
+    let (mut session, socket, context, server) = session(0, |mut tls, mut socket| {
         tls.writer().write_all(&[7; 40_000]).unwrap();
         tls.send_close_notify();
         while tls.wants_write() {
@@ -133,7 +133,7 @@ fn what_came_is_pulled_before_more_is_read() {
             Ok(count) => plain.extend_from_slice(&buffer[..count]),
             Err(error) => {
                 assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-                waiter.until_ready(&[Interest::read(&socket)], Instant::now() + Duration::from_secs(20)).unwrap();
+                context.until_ready(&[Interest::read(&socket)], Instant::now() + Duration::from_secs(20)).unwrap();
                 // The second one reads nothing where the first one found plaintext.
                 let _ = session.fill(&socket).and_then(|()| session.fill(&socket));
             }

@@ -88,7 +88,7 @@ fn a_lack_of_memory_for_the_body_is_an_error_that_names_the_content() {
     let child = std::process::Command::new("sh")
         .args(["-c", &format!("ulimit -v {limit_kib} && exec \"$0\" \"$@\"")])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "message::tests::a_large_body_in_little_memory", "--ignored", "--test-threads=1"])
+        .args(["--exact", "model::message::tests::a_large_body_in_little_memory", "--ignored", "--test-threads=1"])
         .env("MALLOC_ARENA_MAX", "1")
         .output()
         .unwrap();

@@ -1,14 +1,14 @@
 use super::*;
 use Delivery::{Delivered, NotDelivered, Unknown};
-use Then::{Retry, RetryAfterPause, RetryAtLeastOnce, Stop};
+use RetryRule::{Retry, RetryAfterPause, RetryAtLeastOnce, Stop};
 
 fn answer(status: u16) -> Answer {
     Answer { status, request_complete: true, ..Answer::default() }
 }
 
-fn judged(answer: &Answer) -> (Status, Delivery, Then) {
-    let verdict = of_answer(answer, || SystemTime::UNIX_EPOCH);
-    (verdict.status, verdict.delivery, verdict.then)
+fn judged(answer: &Answer) -> (Status, Delivery, RetryRule) {
+    let assessment = of_answer(answer, || SystemTime::UNIX_EPOCH);
+    (assessment.status, assessment.delivery, assessment.then)
 }
 
 #[test]
@@ -66,8 +66,8 @@ fn a_503_with_retry_after_proves_nothing_and_says_when_to_come_back() {
     for (asked, told) in [("2", Some(2)), ("0", Some(0)), ("soon", None)] {
         let answer = Answer { retry_after: Some(asked.into()), ..answer(503) };
         assert_eq!(judged(&answer), (Status::ServerError, Unknown, RetryAtLeastOnce), "{asked}");
-        let verdict = of_answer(&answer, || SystemTime::UNIX_EPOCH);
-        assert_eq!(verdict.retry_after.map(|wait| wait.as_secs()), told);
+        let assessment = of_answer(&answer, || SystemTime::UNIX_EPOCH);
+        assert_eq!(assessment.retry_after.map(|wait| wait.as_secs()), told);
     }
 }
 
@@ -75,8 +75,8 @@ fn typed(content_type: &str, body: &[u8], body_end: BodyEnd) -> Answer {
     Answer { content_type: ContentType::of(content_type), body: body.into(), body_end, ..answer(201) }
 }
 
-const OURS: (Status, Delivery, Then) = (Status::Ok, Delivered, Stop);
-const NOT_OURS: (Status, Delivery, Then) = (Status::BadReply, Unknown, Stop);
+const OURS: (Status, Delivery, RetryRule) = (Status::Ok, Delivered, Stop);
+const NOT_OURS: (Status, Delivery, RetryRule) = (Status::BadReply, Unknown, Stop);
 
 #[test]
 fn the_media_type_before_the_semicolon_decides() {
@@ -291,8 +291,8 @@ fn failures_with_and_without_a_whole_request() {
     ] {
         let mut failure = Failure { fault, request_complete: false };
         let judged = |failure: &Failure| {
-            let verdict = of_failure(failure);
-            (verdict.status, (verdict.delivery, verdict.then))
+            let assessment = of_failure(failure);
+            (assessment.status, (assessment.delivery, assessment.then))
         };
         assert_eq!(judged(&failure), (status, half), "{failure:?}");
         failure.request_complete = true;

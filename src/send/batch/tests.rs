@@ -3,8 +3,8 @@ use std::thread;
 
 use super::*;
 
-fn waiter(hooks: Hooks) -> Waiter {
-    Waiter::new(Arc::new(hooks), Arc::new(Bell::new().unwrap()))
+fn context(hooks: Hooks) -> CallContext {
+    CallContext::new(Arc::new(hooks), Arc::new(CancelSignal::new().unwrap()))
 }
 
 fn to(users: impl IntoIterator<Item = usize>) -> Vec<Message<'static>> {
@@ -18,12 +18,12 @@ fn delivered() -> Result<Outcome, Error> {
 /// The indices in the order in which `send` got them.
 fn order(messages: &[Message<'_>], connections: usize) -> Vec<usize> {
     let sent = Mutex::new(Vec::new());
-    let send = |message: &Message<'_>, _: &Waiter| {
+    let send = |message: &Message<'_>, _: &CallContext| {
         sent.lock().unwrap().push(message.content().parse().unwrap());
         delivered()
     };
     let mut done = 0;
-    run(&messages, connections, &waiter(Hooks::default()), &send, &mut |_, _| done += 1, &mut || false).unwrap();
+    run(&messages, connections, &context(Hooks::default()), &send, &mut |_, _| done += 1, &mut || false).unwrap();
     assert_eq!(done, messages.len());
     sent.into_inner().unwrap()
 }
@@ -51,14 +51,14 @@ fn messages_to_one_user_keep_their_order() {
 #[test]
 fn no_two_messages_to_one_user_are_under_way_at_once() {
     let under_way = [const { AtomicUsize::new(0) }; 3];
-    let send = |message: &Message<'_>, _: &Waiter| {
+    let send = |message: &Message<'_>, _: &CallContext| {
         let count = &under_way[message.recipient().parse::<usize>().unwrap()];
         assert_eq!(count.fetch_add(1, Ordering::SeqCst), 0);
         thread::yield_now();
         count.fetch_sub(1, Ordering::SeqCst);
         delivered()
     };
-    run(&&*to((0..600).map(|index| index % 3)), 8, &waiter(Hooks::default()), &send, &mut |_, _| (), &mut || false)
+    run(&&*to((0..600).map(|index| index % 3)), 8, &context(Hooks::default()), &send, &mut |_, _| (), &mut || false)
         .unwrap();
 }
 
@@ -71,24 +71,24 @@ fn outcomes_and_log_lines_come_on_the_calling_thread() {
         assert_eq!(thread::current().id(), caller);
         count.fetch_add(1, Ordering::Relaxed);
     });
-    let send = |_: &Message<'_>, waiter: &Waiter| {
+    let send = |_: &Message<'_>, context: &CallContext| {
         assert_ne!(thread::current().id(), caller);
-        waiter.hooks().log(Level::Info, || "sent".into());
+        context.hooks().log(Level::Info, || "sent".into());
         delivered()
     };
-    let waiter = waiter(Hooks { log: Some((Level::Info, log)), interrupt: None });
+    let context = context(Hooks { log: Some((Level::Info, log)), interrupt: None });
     let mut told = |_, _| assert_eq!(thread::current().id(), caller);
     let mut stops = || {
         assert_eq!(thread::current().id(), caller);
         false
     };
-    run(&&*to(0..100), 4, &waiter, &send, &mut told, &mut stops).unwrap();
+    run(&&*to(0..100), 4, &context, &send, &mut told, &mut stops).unwrap();
     assert_eq!(lines.load(Ordering::Relaxed), 100);
 }
 
-/// Sends as a client does: not at all once the bell has rung.
-fn until_stopped(_: &Message<'_>, waiter: &Waiter) -> Result<Outcome, Error> {
-    match waiter.check() {
+/// Sends as a client does: not at all once the signal has cancelled.
+fn until_stopped(_: &Message<'_>, context: &CallContext) -> Result<Outcome, Error> {
+    match context.check() {
         Ok(()) => delivered(),
         Err(_) => Err(Error::new(Outcome::new(Status::Cancelled, Delivery::NotDelivered))),
     }
@@ -105,37 +105,37 @@ fn a_stop_leaves_the_rest_undelivered_tells_of_each_and_asks_no_more() {
         asked += 1;
         asked == 10
     };
-    run(&&*to(0..1000), 4, &waiter(Hooks::default()), &until_stopped, &mut tell, &mut stops).unwrap();
+    run(&&*to(0..1000), 4, &context(Hooks::default()), &until_stopped, &mut tell, &mut stops).unwrap();
     assert_eq!((told, asked), (1000, 10));
     assert!(cancelled > 900, "{cancelled}");
 }
 
 #[test]
 fn the_interrupt_callback_stops_a_batch() {
-    let hang = |_: &Message<'_>, waiter: &Waiter| {
-        let stopped = waiter.until(Instant::now() + Duration::from_secs(60));
+    let hang = |_: &Message<'_>, context: &CallContext| {
+        let stopped = context.until(Instant::now() + Duration::from_secs(60));
         assert!(matches!(stopped, Err(Stop::Cancelled)));
         delivered()
     };
-    let waiter = waiter(Hooks { log: None, interrupt: Some(Arc::new(|| true)) });
-    run(&&*to(0..4), 4, &waiter, &hang, &mut |_, _| (), &mut || false).unwrap();
+    let context = context(Hooks { log: None, interrupt: Some(Arc::new(|| true)) });
+    run(&&*to(0..4), 4, &context, &hang, &mut |_, _| (), &mut || false).unwrap();
 }
 
 #[test]
 fn a_panic_of_the_callback_ends_the_batch() {
     let panicked = std::panic::catch_unwind(|| {
         let mut stops = || panic!("in progress");
-        run(&&*to(0..1000), 4, &waiter(Hooks::default()), &until_stopped, &mut |_, _| (), &mut stops)
+        run(&&*to(0..1000), 4, &context(Hooks::default()), &until_stopped, &mut |_, _| (), &mut stops)
     });
     assert!(panicked.is_err());
 }
 
 #[test]
 fn a_busy_batch_asks_the_interrupt_callback_too() {
-    let waiter = waiter(Hooks { log: None, interrupt: Some(Arc::new(|| true)) });
+    let context = context(Hooks { log: None, interrupt: Some(Arc::new(|| true)) });
     let mut cancelled = 0;
     let mut told = |_, outcome: Outcome| cancelled += usize::from(outcome.status() == Status::Cancelled);
-    run(&&*to(0..300_000), 2, &waiter, &until_stopped, &mut told, &mut || false).unwrap();
+    run(&&*to(0..300_000), 2, &context, &until_stopped, &mut told, &mut || false).unwrap();
     assert!(cancelled > 0);
 }
 
@@ -147,7 +147,7 @@ fn a_batch_whose_progress_takes_its_time_asks_the_interrupt_callback_all_the_sam
         count.fetch_add(1, Ordering::Relaxed);
         false
     });
-    let waiter = waiter(Hooks { log: None, interrupt: Some(interrupt) });
+    let context = context(Hooks { log: None, interrupt: Some(interrupt) });
     let started = Instant::now();
     let mut slow = || {
         let begun = Instant::now();
@@ -156,25 +156,27 @@ fn a_batch_whose_progress_takes_its_time_asks_the_interrupt_callback_all_the_sam
         }
         false
     };
-    run(&&*to(0..300), 64, &waiter, &|_: &Message<'_>, _: &Waiter| delivered(), &mut |_, _| (), &mut slow).unwrap();
+    run(&&*to(0..300), 64, &context, &|_: &Message<'_>, _: &CallContext| delivered(), &mut |_, _| (), &mut slow)
+        .unwrap();
     let took = started.elapsed().as_millis() as usize;
     assert!(asked.load(Ordering::Relaxed) >= took / 200, "{asked:?} times in {took} ms");
 }
 
 #[test]
 fn on_a_closed_client_no_worker_is_quick_enough_to_send() {
-    let waiter = waiter(Hooks::default());
-    waiter.bell().ring(End::Closed);
+    let context = context(Hooks::default());
+    context.signal().cancel(CancelReason::Closed);
     let mut told = |_, outcome: Outcome| assert_eq!(outcome.delivery(), Delivery::NotDelivered);
-    run(&&*to(0..100), 8, &waiter, &until_stopped, &mut told, &mut || false).unwrap();
+    run(&&*to(0..100), 8, &context, &until_stopped, &mut told, &mut || false).unwrap();
 }
 
 #[test]
 fn a_panic_while_one_message_is_sent_is_that_messages_outcome() {
-    let send =
-        |message: &Message<'_>, _: &Waiter| if message.content() == "3" { panic!("contained") } else { delivered() };
+    let send = |message: &Message<'_>, _: &CallContext| {
+        if message.content() == "3" { panic!("contained") } else { delivered() }
+    };
     let mut told = |index, outcome: Outcome| {
         assert_eq!(outcome.status(), if index == 3 { Status::Internal } else { Status::Ok });
     };
-    run(&&*to(0..10), 4, &waiter(Hooks::default()), &send, &mut told, &mut || false).unwrap();
+    run(&&*to(0..10), 4, &context(Hooks::default()), &send, &mut told, &mut || false).unwrap();
 }

@@ -1,7 +1,7 @@
 use std::cell::Cell;
 
 use super::*;
-use crate::send::retry::Dice;
+use crate::send::retry::Jitter;
 
 fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -419,8 +419,8 @@ struct Waiting<'a> {
 #[test]
 fn whatever_happens_the_rate_the_pauses_and_the_order_hold() {
     for seed in 0..200 {
-        let mut dice = Dice::new(seed);
-        let mut roll = |most: u64| (dice.roll() * most as f64) as u64;
+        let mut jitter = Jitter::new(seed);
+        let mut roll = |most: u64| (jitter.roll() * most as f64) as u64;
         let rate = [None, Some(3), Some(7), Some(50), Some(1000)][roll(5) as usize];
         let late = [0, 5, 300][roll(3) as usize];
         let limiter = Limiter::new(rate);

@@ -1,9 +1,9 @@
 use super::*;
 use crate::model::outcome::{Delivery, Status};
-use Policy::{AtLeastOnce, AtMostOnce};
+use DeliveryPolicy::{AtLeastOnce, AtMostOnce};
 
-fn verdict(then: Then, retry_after: Option<u64>) -> Verdict {
-    Verdict {
+fn assessment(then: RetryRule, retry_after: Option<u64>) -> Assessment {
+    Assessment {
         status: Status::ServerError,
         delivery: Delivery::Unknown,
         then,
@@ -15,56 +15,56 @@ fn verdict(then: Then, retry_after: Option<u64>) -> Verdict {
 #[test]
 fn who_retries_what() {
     for (then, at_most_once, at_least_once) in [
-        (Then::Stop, false, false),
-        (Then::Retry, true, true),
-        (Then::RetryAfterPause, true, true),
-        (Then::RetryAtLeastOnce, false, true),
+        (RetryRule::Stop, false, false),
+        (RetryRule::Retry, true, true),
+        (RetryRule::RetryAfterPause, true, true),
+        (RetryRule::RetryAtLeastOnce, false, true),
     ] {
-        let retries = |policy| wait(&verdict(then, None), policy, 1, 4, || 0.5).is_some();
+        let retries = |policy| wait(&assessment(then, None), policy, 1, 4, || 0.5).is_some();
         assert_eq!((retries(AtMostOnce), retries(AtLeastOnce)), (at_most_once, at_least_once), "{then:?}");
     }
 }
 
 #[test]
 fn max_attempts_1_means_one_request() {
-    assert_eq!(wait(&verdict(Then::Retry, Some(0)), AtLeastOnce, 1, 1, || 0.0), None);
+    assert_eq!(wait(&assessment(RetryRule::Retry, Some(0)), AtLeastOnce, 1, 1, || 0.0), None);
 }
 
 #[test]
 fn the_last_attempt_is_followed_by_none() {
-    assert!(wait(&verdict(Then::Retry, None), AtMostOnce, 3, 4, || 0.0).is_some());
-    assert_eq!(wait(&verdict(Then::Retry, None), AtMostOnce, 4, 4, || 0.0), None);
+    assert!(wait(&assessment(RetryRule::Retry, None), AtMostOnce, 3, 4, || 0.0).is_some());
+    assert_eq!(wait(&assessment(RetryRule::Retry, None), AtMostOnce, 4, 4, || 0.0), None);
 }
 
 #[test]
 fn waits_are_full_jitter_from_half_a_second_doubling_to_thirty() {
     let most = |attempts| {
-        wait(&verdict(Then::Retry, None), AtMostOnce, attempts, u32::MAX, || 0.999_999).unwrap().as_secs_f64()
+        wait(&assessment(RetryRule::Retry, None), AtMostOnce, attempts, u32::MAX, || 0.999_999).unwrap().as_secs_f64()
     };
     for (attempts, expected) in [(1, 0.5), (2, 1.0), (3, 2.0), (6, 16.0), (7, 30.0), (1000, 30.0), (u32::MAX - 1, 30.0)]
     {
         assert!((most(attempts) - expected).abs() < 0.001, "{attempts}: {}", most(attempts));
     }
-    assert_eq!(wait(&verdict(Then::Retry, None), AtMostOnce, 5, 9, || 0.0), Some(Duration::ZERO));
+    assert_eq!(wait(&assessment(RetryRule::Retry, None), AtMostOnce, 5, 9, || 0.0), Some(Duration::ZERO));
 }
 
 #[test]
 fn a_retry_after_is_waited_out_in_full() {
-    let wait = |dice| wait(&verdict(Then::RetryAfterPause, Some(3)), AtMostOnce, 1, 4, || dice).unwrap();
+    let wait = |jitter| wait(&assessment(RetryRule::RetryAfterPause, Some(3)), AtMostOnce, 1, 4, || jitter).unwrap();
     assert_eq!(wait(0.0), Duration::from_secs(3));
     assert!(wait(0.999) < Duration::from_millis(3500));
 }
 
 #[test]
 fn a_retry_after_without_end_overflows_nothing() {
-    let verdict = Verdict { retry_after: Some(Duration::MAX), ..verdict(Then::RetryAfterPause, None) };
-    assert_eq!(wait(&verdict, AtMostOnce, 1, 4, || 0.999), Some(Duration::MAX));
+    let assessment = Assessment { retry_after: Some(Duration::MAX), ..assessment(RetryRule::RetryAfterPause, None) };
+    assert_eq!(wait(&assessment, AtMostOnce, 1, 4, || 0.999), Some(Duration::MAX));
 }
 
 #[test]
 fn the_dice_are_uniform() {
-    let mut dice = Dice::new(1);
-    let rolls: Vec<f64> = (0..10_000).map(|_| dice.roll()).collect();
+    let mut jitter = Jitter::new(1);
+    let rolls: Vec<f64> = (0..10_000).map(|_| jitter.roll()).collect();
     assert!(rolls.iter().all(|roll| (0.0..1.0).contains(roll)));
     for tenth in 0..10 {
         let count = rolls.iter().filter(|roll| (**roll * 10.0) as i32 == tenth).count();

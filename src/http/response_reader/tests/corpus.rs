@@ -51,7 +51,7 @@ const SERVERS: &[&str] = &[
 
 /// Heads that are odd, or no heads. The body of nine bytes follows these, too.
 const ODD: &[&str] = &[
-    "HTTP/1.1 201 Created\r\nX-Policy: a\r\n  b\r\nContent-Length: 9\r\n\r\n",
+    "HTTP/1.1 201 Created\r\nX-DeliveryPolicy: a\r\n  b\r\nContent-Length: 9\r\n\r\n",
     "HTTP/1.1 503 X\r\nRetry-After:\r\n\t 5 \r\n \r\n 6\r\nContent-Length:\r\n 9\r\n\r\n",
     "HTTP/1.1 503 X\r\n folded: first\r\n Content-Length: 4\r\nno field\r\n Content-Length: 5\r\nContent-Length: 9\r\n\r\n",
     "HTTP/1.1 201 Created\r\nX-A : b\r\nContent-Length \t: 9\r\nCF-Ray\t:x\r\n\r\n",
