@@ -31,10 +31,10 @@ use crate::sys::Interest;
 /// What an attempt and its connection tell each other. A pooled connection belongs to one
 /// thread at a time, so its lock is free.
 #[derive(Debug, Default)]
-pub(crate) struct AttemptState(Mutex<AttemptFields>);
+pub(crate) struct AttemptState(Mutex<AttemptInner>);
 
 #[derive(Debug, Default)]
-struct AttemptFields {
+struct AttemptInner {
     /// The attempt in flight. None between two: an idle connection holds on to nothing of a call.
     attempt: Option<Attempt>,
     /// Whether a part of the attempt's request was written.
@@ -50,7 +50,7 @@ pub(crate) struct Attempt {
     pub connect_timeout: Duration,
     pub fields: WeakFields,
     /// The length of the request's body.
-    pub body: usize,
+    pub body_length: usize,
 }
 
 /// What the connection knows of the attempt.
@@ -66,29 +66,29 @@ pub(crate) struct Report {
 }
 
 impl AttemptState {
-    fn state(&self) -> MutexGuard<'_, AttemptFields> {
+    fn lock(&self) -> MutexGuard<'_, AttemptInner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn begin(&self, attempt: Attempt) {
-        *self.state() = AttemptFields { attempt: Some(attempt), ..AttemptFields::default() };
+        *self.lock() = AttemptInner { attempt: Some(attempt), ..AttemptInner::default() };
     }
 
     /// Ends the attempt, and tells what the connection knows of it.
     pub fn end(&self) -> Report {
-        let mut state = self.state();
+        let mut state = self.lock();
         state.attempt = None;
         mem::take(&mut state.report)
     }
 
     fn attempt(&self) -> Result<Attempt, Error> {
         // ureq uses connections within an attempt alone.
-        self.state().attempt.clone().ok_or(Error::ConnectionFailed)
+        self.lock().attempt.clone().ok_or(Error::ConnectionFailed)
     }
 
     /// Keeps the first fault for the attempt; ureq carries on its own error, which says less.
     fn fail(&self, fault: Fault) -> Error {
-        self.state().report.fault.get_or_insert(fault);
+        self.lock().report.fault.get_or_insert(fault);
         Error::ConnectionFailed
     }
 }
@@ -125,13 +125,13 @@ impl Connector for ConnectionMaker {
                     reader: ResponseReader::new(),
                     attempt_state: self.attempt_state.clone(),
                     attempt: None,
-                    traced: context.hooks().listen_to(Level::Trace),
+                    trace_enabled: context.hooks().listen_to(Level::Trace),
                     broken: false,
-                    mixed: false,
+                    unsent_may_be_tls: false,
                     was_reset: false,
-                    unwritten: 0,
+                    body_left: 0,
                     is_new: true,
-                    looked: false,
+                    peer_checked: false,
                 }))
             }
             // The connect timeout passed, but not the call's deadline: another attempt may follow.
@@ -163,10 +163,10 @@ impl Resolver for NoResolver {
 const UNANSWERED: &str = "before the answer was complete";
 
 /// A body up to here, with the head before it, is one segment or few: a peer that answers has them all.
-const SMALL: usize = 4 * 1024;
+const SMALL_BODY: usize = 4 * 1024;
 
 /// How much is read at once.
-const INPUT: usize = 16 * 1024;
+const INPUT_CAPACITY: usize = 16 * 1024;
 
 /// One connection.
 pub(crate) struct Connection {
@@ -181,20 +181,20 @@ pub(crate) struct Connection {
     /// The attempt whose request is written or whose answer is read.
     attempt: Option<Attempt>,
     /// Whether anybody listens to level trace. Every call of a client has the same log.
-    traced: bool,
+    trace_enabled: bool,
     /// The connection is not to be used again: it took no more of the request, or ended. An answer may still come.
     broken: bool,
     /// TLS records of the protocol's own may stand behind the last of the request, so that what was not written need not
     /// be a part of it.
-    mixed: bool,
+    unsent_may_be_tls: bool,
     /// The peer has reset the connection: what had not left by then never will.
     was_reset: bool,
     /// How much of the request's body ureq has yet to hand over.
-    unwritten: usize,
+    body_left: usize,
     /// No request has gone out on it yet.
     is_new: bool,
     /// Whether the peer was looked at before the first byte of this request.
-    looked: bool,
+    peer_checked: bool,
 }
 
 impl Connection {
@@ -206,7 +206,7 @@ impl Connection {
     }
 
     fn trace(&self, text: impl FnOnce() -> String) {
-        if self.traced
+        if self.trace_enabled
             && let Some(attempt) = &self.attempt
         {
             attempt.context.hooks().log(Level::Trace, text);
@@ -218,19 +218,19 @@ impl Connection {
     /// The call is looked at before the first byte leaves: what is past its deadline, closed or cancelled is never sent,
     /// however long a callback took, or the process stood still, since it was looked at last.
     fn flush(&mut self) -> Result<(), Error> {
-        self.write().inspect_err(|_| self.attempt_state.state().report.request_complete = self.mixed)
+        self.write().inspect_err(|_| self.attempt_state.lock().report.request_complete = self.unsent_may_be_tls)
     }
 
     fn write(&mut self) -> Result<(), Error> {
-        let held = self.buffers.take_held();
+        let pending = self.buffers.take_pending();
         let (context, deadline) = self.context()?;
         let mut taken = 0;
-        while !self.broken && (taken < held || self.session.as_ref().is_some_and(Session::wants_write)) {
+        while !self.broken && (taken < pending || self.session.as_ref().is_some_and(Session::wants_write)) {
             context.check_time(deadline).map_err(|stop| self.stopped(stop))?;
-            if !mem::replace(&mut self.looked, true) {
-                self.look()?;
+            if !mem::replace(&mut self.peer_checked, true) {
+                self.check_peer()?;
             }
-            let rest = self.buffers.written(taken..held);
+            let rest = self.buffers.written(taken..pending);
             let wrote = match &mut self.session {
                 None => self.socket.write(rest).map(|count| taken += count),
                 Some(session) => session.push(rest).and_then(|count| {
@@ -239,11 +239,11 @@ impl Connection {
                 }),
             };
             match wrote {
-                Ok(()) => self.trace(|| format!("wrote {taken} of {held} bytes")),
+                Ok(()) => self.trace(|| format!("wrote {taken} of {pending} bytes")),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let interest = [Interest::read_or_write(&self.socket)];
                     context.until_ready(&interest, deadline).map_err(|stop| self.stopped(stop))?;
-                    self.listen(taken == held && self.unwritten == 0)?;
+                    self.read_while_writing(taken == pending && self.body_left == 0)?;
                 }
                 Err(_) => self.broken = true,
             }
@@ -254,16 +254,16 @@ impl Connection {
 
     /// Looks, before the first byte of a request leaves, whether the peer has closed the connection, or said something that
     /// would be taken for the answer. Then nothing is sent.
-    fn look(&mut self) -> Result<(), Error> {
+    fn check_peer(&mut self) -> Result<(), Error> {
         let is_new = mem::take(&mut self.is_new);
-        let is_quiet = match &mut self.session {
-            None => self.socket.is_quiet(),
-            Some(session) => session.is_quiet(&self.socket),
+        let is_idle = match &mut self.session {
+            None => self.socket.is_idle(),
+            Some(session) => session.is_idle(&self.socket),
         };
-        if is_quiet {
+        if is_idle {
             return Ok(());
         }
-        self.attempt_state.state().report.is_stale = !is_new;
+        self.attempt_state.lock().report.is_stale = !is_new;
         Err(self
             .attempt_state
             .fail(Fault::Lost("the service ended the connection, or spoke, before it was asked".into())))
@@ -275,9 +275,9 @@ impl Connection {
 
     /// Takes in what the peer says while the request is still being written. An interim answer (1xx) changes nothing; with
     /// a final one the peer has decided, and may never read the rest. `encrypted`: all of the request is in TLS records.
-    fn listen(&mut self, encrypted: bool) -> Result<(), Error> {
+    fn read_while_writing(&mut self, encrypted: bool) -> Result<(), Error> {
         match self.read() {
-            Ok(None) => self.mixed |= encrypted,
+            Ok(None) => self.unsent_may_be_tls |= encrypted,
             Ok(Some(0)) | Err(_) => self.broken = true,
             Ok(Some(count)) => {
                 let pushed = self.reader.push(&self.input[..count]);
@@ -290,7 +290,7 @@ impl Connection {
 
     /// Reads what is there of the answer: how many bytes, 0 at the end of the connection. `None` when that is nothing.
     fn read(&mut self) -> Result<Option<usize>, Fault> {
-        self.input.resize(INPUT, 0);
+        self.input.resize(INPUT_CAPACITY, 0);
         let read = match &mut self.session {
             None => self.socket.read(&mut self.input),
             Some(session) => session.fill(&self.socket).and_then(|()| session.pull(&mut self.input)),
@@ -355,20 +355,20 @@ impl Transport for Connection {
 
     /// Holds `amount` more bytes back: head and body go out in one write, and one TLS record, once input is awaited.
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
-        self.buffers.hold(amount);
-        if !mem::replace(&mut self.attempt_state.state().begun, true) {
+        self.buffers.add_pending(amount);
+        if !mem::replace(&mut self.attempt_state.lock().begun, true) {
             let attempt = self.attempt_state.attempt()?;
             // The first bytes of a request are its head, whole: `Endpoint` keeps it far below the room there is.
             let fields = attempt.fields.upgrade();
             if !fields.is_some_and(|fields| self.buffers.add_to_head(fields.as_bytes(), fields.secret())) {
                 return Err(self.attempt_state.fail(Fault::Internal("the request's head is not whole".into())));
             }
-            self.unwritten = attempt.body;
+            self.body_left = attempt.body_length;
             self.attempt = Some(attempt);
             self.reader.begin();
-            (self.mixed, self.looked) = (false, false);
+            (self.unsent_may_be_tls, self.peer_checked) = (false, false);
         } else {
-            self.unwritten = self.unwritten.saturating_sub(amount);
+            self.body_left = self.body_left.saturating_sub(amount);
         }
         if self.buffers.is_nearly_full() { self.flush() } else { Ok(()) }
     }
@@ -376,26 +376,26 @@ impl Transport for Connection {
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
         self.flush()?;
         let is_complete = !self.broken;
-        self.attempt_state.state().report.request_complete = is_complete || self.mixed;
+        self.attempt_state.lock().report.request_complete = is_complete || self.unsent_may_be_tls;
         if let Err(fault) = self.read_answer() {
-            if self.was_reset && !self.mixed && self.socket.has_unsent() {
-                self.attempt_state.state().report.request_complete = false;
+            if self.was_reset && !self.unsent_may_be_tls && self.socket.has_unsent() {
+                self.attempt_state.lock().report.request_complete = false;
             }
             return Err(self.attempt_state.fail(fault));
         }
-        let is_large = self.attempt.take().is_some_and(|attempt| attempt.body > SMALL);
+        let is_large = self.attempt.take().is_some_and(|attempt| attempt.body_length > SMALL_BODY);
         self.broken |= !self.reader.can_reuse();
         let mut answer = self.reader.take(is_complete);
         match &mut answer {
             Some(answer) if matches!(answer.status, 200..=299) => {
-                answer.request_complete &= !(is_large && self.socket.is_ahead_of_peer());
+                answer.request_complete &= !(is_large && self.socket.has_unacknowledged());
             }
             // Where that is not certain, a success is taken for one that came too early, and a failure for one that did not.
-            Some(answer) => answer.request_complete |= self.mixed,
+            Some(answer) => answer.request_complete |= self.unsent_may_be_tls,
             None => {}
         }
-        self.attempt_state.state().report.answer = answer;
-        self.buffers.answer(!self.broken);
+        self.attempt_state.lock().report.answer = answer;
+        self.buffers.show_canned_answer(!self.broken);
         Ok(true)
     }
 

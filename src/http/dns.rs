@@ -17,10 +17,10 @@ use crate::http::request::is_localhost;
 use crate::sys::{self, Interest, Pair};
 
 /// How long an answer is kept, as libcurl does: the system does not tell the record's own time to live.
-const KEEP: Duration = Duration::from_secs(60);
+const CACHE_TIME: Duration = Duration::from_secs(60);
 
 /// The most addresses of a host that are tried.
-const MOST_ADDRESSES: usize = 16;
+const MAX_ADDRESSES: usize = 16;
 
 /// What `localhost` and its subdomains mean.
 const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
@@ -28,7 +28,7 @@ const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6A
 #[derive(Debug)]
 pub(crate) struct Dns {
     look_up: LookUpFn,
-    /// A client asks for one host alone, its proxy's or its base URL's, so nothing but `KEEP` bounds it.
+    /// A client asks for one host alone, its proxy's or its base URL's, so nothing but `CACHE_TIME` bounds it.
     hosts: Mutex<HashMap<String, Entry>>,
 }
 
@@ -42,7 +42,7 @@ fn ask_the_system(host: &str) -> io::Result<Vec<IpAddr>> {
 #[derive(Debug)]
 enum Entry {
     Known { addresses: Arc<[IpAddr]>, at: Instant },
-    UnderWay(Arc<LookUp>),
+    InFlight(Arc<LookUp>),
 }
 
 /// A look-up under way. `done` becomes readable (end of file) when the thread has ended, however it ended.
@@ -67,7 +67,7 @@ impl LookUp {
     fn serves_newcomers(&self) -> bool {
         match &*self.answer() {
             None => true,
-            Some(answer) => answer.found.is_ok() && answer.at.elapsed() < KEEP,
+            Some(answer) => answer.found.is_ok() && answer.at.elapsed() < CACHE_TIME,
         }
     }
 }
@@ -101,12 +101,14 @@ impl Dns {
         let look_up = {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
             match hosts.get(host) {
-                Some(Entry::Known { addresses, at }) if at.elapsed() < KEEP => return Ok(with_port(addresses, port)),
-                Some(Entry::UnderWay(look_up)) if look_up.serves_newcomers() => look_up.clone(),
+                Some(Entry::Known { addresses, at }) if at.elapsed() < CACHE_TIME => {
+                    return Ok(with_port(addresses, port));
+                }
+                Some(Entry::InFlight(look_up)) if look_up.serves_newcomers() => look_up.clone(),
                 _ => {
                     let look_up = start(host, self.look_up)
                         .map_err(|error| Fault::Connect(format!("no look-up of {host} could be started: {error}")))?;
-                    hosts.insert(host.to_owned(), Entry::UnderWay(look_up.clone()));
+                    hosts.insert(host.to_owned(), Entry::InFlight(look_up.clone()));
                     look_up
                 }
             }
@@ -117,7 +119,7 @@ impl Dns {
 
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = look_up.answer();
-        let is_current = matches!(hosts.get(host), Some(Entry::UnderWay(current)) if Arc::ptr_eq(current, &look_up));
+        let is_current = matches!(hosts.get(host), Some(Entry::InFlight(current)) if Arc::ptr_eq(current, &look_up));
         match &*answer {
             Some(Answer { found: Ok(addresses), at }) => {
                 if is_current {
@@ -131,7 +133,7 @@ impl Dns {
                 }
                 let why = match failed {
                     Some(Answer { found: Err(error), .. }) => error.to_string(),
-                    _ => ENDED.into(),
+                    _ => NO_ANSWER.into(),
                 };
                 Err(Fault::Connect(format!("no address was found for {host}: {why}")))
             }
@@ -148,28 +150,28 @@ impl Dns {
 }
 
 /// What is said of a look-up that panicked.
-const ENDED: &str = "the look-up ended without an answer";
+const NO_ANSWER: &str = "the look-up ended without an answer";
 
 fn start(host: &str, look_up: LookUpFn) -> io::Result<Arc<LookUp>> {
     let (done, ended) = sys::pair()?;
-    let under_way = Arc::new(LookUp { done, answer: Mutex::new(None) });
-    let (host, slot) = (host.to_owned(), under_way.clone());
+    let in_flight = Arc::new(LookUp { done, answer: Mutex::new(None) });
+    let (host, slot) = (host.to_owned(), in_flight.clone());
     let body = move || {
         // A panic is an answer, too: else the next call would wait for a look-up that is over.
         let found = match panic::catch_unwind(|| look_up(&host)) {
             Ok(Ok(addresses)) if addresses.is_empty() => Err(io::Error::new(io::ErrorKind::NotFound, "it has none")),
-            Ok(found) => found.map(in_turns),
-            Err(_) => Err(io::Error::other(ENDED)),
+            Ok(found) => found.map(interleave_families),
+            Err(_) => Err(io::Error::other(NO_ANSWER)),
         };
         *slot.answer() = Some(Answer { found, at: Instant::now() });
         drop(ended);
     };
     sys::with_signals_blocked(|| thread::Builder::new().name("userengage-dns".into()).spawn(body))?;
-    Ok(under_way)
+    Ok(in_flight)
 }
 
 /// The families in turns, so that a dead one costs one attempt (RFC 8305, section 4).
-fn in_turns(found: Vec<IpAddr>) -> Arc<[IpAddr]> {
+fn interleave_families(found: Vec<IpAddr>) -> Arc<[IpAddr]> {
     let mut addresses: Vec<IpAddr> = Vec::new();
     for address in found {
         if !addresses.contains(&address) {
@@ -186,7 +188,7 @@ fn in_turns(found: Vec<IpAddr>) -> Arc<[IpAddr]> {
         turns.extend(other.next());
     }
     turns.extend(other);
-    turns.truncate(MOST_ADDRESSES);
+    turns.truncate(MAX_ADDRESSES);
     turns.into()
 }
 

@@ -33,7 +33,7 @@ use crate::http::request::{Fields, Request};
 use crate::model::hooks::Level;
 
 /// How long an idle connection is used again. Well below what servers grant, so that they seldom close first.
-const MAX_IDLE: Duration = Duration::from_secs(15);
+const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
 
 /// What the transport needs to know of its client.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ impl Transport {
             .accept_encoding("")
             .max_idle_connections(1)
             .max_idle_connections_per_host(1)
-            .max_idle_age(MAX_IDLE)
+            .max_idle_age(MAX_IDLE_AGE)
             .build();
         Transport {
             dialer: Arc::new(Dialer {
@@ -106,21 +106,21 @@ impl Transport {
         context: &CallContext,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
-        let pooled = self.pool().idle.pop().unwrap_or_else(|| self.new_connection());
-        let result = pooled.exchange(request, context, |body| Attempt {
+        let connection = self.pool().idle.pop().unwrap_or_else(|| self.new_connection());
+        let result = connection.exchange(request, context, |body_length| Attempt {
             context: context.clone(),
             deadline,
             connect_timeout: self.connect_timeout,
             fields: fields.downgrade(),
-            body,
+            body_length,
         });
         if context.has_forked() {
-            mem::forget(pooled); // the parent's
+            mem::forget(connection); // the parent's
             return Err(Failure { fault: Fault::Forked, request_complete: false });
         }
         let mut pool = self.pool();
         if pool.idle.len() < self.max_idle && !pool.closed {
-            pool.idle.push(pooled);
+            pool.idle.push(connection);
         }
         result
     }

@@ -19,7 +19,7 @@ pub(super) const LARGEST_HEAD: usize = 64 * 1024;
 /// How much of a body is read so that the connection can be used again. Framing counts as read.
 const READ_BODY: usize = 1024 * 1024;
 /// A buffer for heads that is larger is not kept for the next answer: hardly any is.
-const KEPT_BUFFER: usize = 4 * 1024;
+const MAX_KEPT_BUFFER: usize = 4 * 1024;
 
 /// Reads one answer at a time. Its memory is bounded whatever comes, and its work is linear in the bytes.
 #[derive(Default)]
@@ -30,8 +30,8 @@ pub(super) struct ResponseReader {
     status_line: StatusLine,
     fields: Fields,
     /// Where in `head` the last field begins, which the next line may continue, and where the line after it begins.
-    field: usize,
-    line: usize,
+    field_start: usize,
+    line_start: usize,
     /// Valid once `has_head`. Its `body_end` always holds what is true if nothing more comes.
     answer: Answer,
     has_head: bool,
@@ -137,20 +137,20 @@ impl ResponseReader {
             if !self.status_line.is_complete() {
                 let garbage = |_| Fault::Garbage("what came is no HTTP/1.1 answer: it has no valid status line".into());
                 at += self.status_line.read(&self.head[at..]).map_err(garbage)?;
-                (self.field, self.line) = (at, at);
+                (self.field_start, self.line_start) = (at, at);
             }
             let Some(length) = memchr(b'\n', &self.head[at..]) else {
                 return Ok(bytes.len());
             };
             at += length + 1;
-            let line = &self.head[self.line..at];
+            let line = &self.head[self.line_start..at];
             let continues_field = line[0] == b' ' || line[0] == b'\t';
             if !continues_field {
-                self.fields.read(&self.head[self.field..self.line], self.status_line.is_success());
-                self.field = self.line;
+                self.fields.read(&self.head[self.field_start..self.line_start], self.status_line.is_success());
+                self.field_start = self.line_start;
             }
-            self.line = at;
-            if matches!(&self.head[self.field..at], b"\r\n" | b"\n") {
+            self.line_start = at;
+            if matches!(&self.head[self.field_start..at], b"\r\n" | b"\n") {
                 if self.status_line.is_interim() {
                     (self.status_line, self.fields) = Default::default();
                 } else {
@@ -163,7 +163,7 @@ impl ResponseReader {
 
     fn clear_head(&mut self) {
         self.head.clear();
-        if self.head.capacity() > KEPT_BUFFER {
+        if self.head.capacity() > MAX_KEPT_BUFFER {
             self.head = Vec::new();
         }
     }

@@ -18,32 +18,32 @@ impl Socket {
     /// Connects to whichever of `addresses` answers first.
     pub fn connect(addresses: &[SocketAddr], context: &CallContext, deadline: Instant) -> Result<Self, Fault> {
         let mut next = addresses.iter();
-        let mut under_way: Vec<(SocketAddr, ProcessSocket<TcpStream>)> = Vec::new();
+        let mut in_flight: Vec<(SocketAddr, ProcessSocket<TcpStream>)> = Vec::new();
         let mut last_error = None;
         loop {
             if let Some(address) = next.next() {
                 match sys::start_connect(address) {
-                    Ok(stream) => under_way.push((*address, stream)),
+                    Ok(stream) => in_flight.push((*address, stream)),
                     Err(error) => last_error = Some((*address, error)),
                 }
-            } else if under_way.is_empty() {
+            } else if in_flight.is_empty() {
                 return Err(Fault::Connect(match last_error {
                     Some((address, error)) => format!("no connection to {address}: {error}"),
                     None => "the host has no address".into(),
                 }));
             }
-            if under_way.is_empty() {
+            if in_flight.is_empty() {
                 continue;
             }
             let until = if next.len() > 0 { deadline.min(Instant::now() + HEAD_START) } else { deadline };
-            let interests: Vec<_> = under_way.iter().map(|(_, stream)| Interest::write(stream)).collect();
+            let interests: Vec<_> = in_flight.iter().map(|(_, stream)| Interest::write(stream)).collect();
             let ready = match context.until_ready(&interests, until) {
                 Ok(ready) => ready,
                 Err(Stop::Deadline) if until < deadline => continue,
                 Err(stop) => return Err(stop.into_fault("while connecting")),
             };
-            for index in (0..under_way.len()).rev().filter(|index| ready.has(*index)) {
-                let (address, stream) = under_way.remove(index);
+            for index in (0..in_flight.len()).rev().filter(|index| ready.has(*index)) {
+                let (address, stream) = in_flight.remove(index);
                 match connected(&stream) {
                     Ok(()) => return Ok(Socket(stream)),
                     Err(error) => last_error = Some((address, error)),
@@ -54,17 +54,17 @@ impl Socket {
 
     /// Writes what the kernel takes at once; `WouldBlock` when that is nothing. Raises no SIGPIPE.
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        uninterrupted(|| sys::send(&self.0, bytes))
+        retry_interrupted(|| sys::send(&self.0, bytes))
     }
 
     /// Reads what is there; `WouldBlock` when that is nothing, 0 at the end.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        uninterrupted(|| sys::receive(&self.0, buffer, false))
+        retry_interrupted(|| sys::receive(&self.0, buffer, false))
     }
 
     /// Whether a part of what was written has not arrived at the peer's system. An answer that comes all the same was not
     /// made of the whole: whoever has read all of it acknowledges all of it with the answer (RFC 9293, section 3.4).
-    pub fn is_ahead_of_peer(&self) -> bool {
+    pub fn has_unacknowledged(&self) -> bool {
         sys::unacknowledged(&self.0) > 0
     }
 
@@ -74,8 +74,8 @@ impl Socket {
     }
 
     /// Whether there is neither an end nor a byte to read: what an idle connection looks like.
-    pub fn is_quiet(&self) -> bool {
-        let peeked = uninterrupted(|| sys::receive(&self.0, &mut [0], true));
+    pub fn is_idle(&self) -> bool {
+        let peeked = retry_interrupted(|| sys::receive(&self.0, &mut [0], true));
         matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 }
@@ -100,7 +100,7 @@ impl Pollable for Socket {
 }
 
 /// The calls do not block, so a signal is no reason to stop: the waits ask the caller.
-fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

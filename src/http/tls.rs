@@ -226,8 +226,8 @@ impl KeyProvider for NoKeys {
     }
 }
 
-/// How often [`Session::is_quiet`] reads, 4 KiB at most a time. A server sends a few tickets of some 200 bytes.
-const MOST_LOOKS: usize = 8;
+/// How often [`Session::is_idle`] reads, 4 KiB at most a time. A server sends a few tickets of some 200 bytes.
+const MAX_READS_OF_IDLE: usize = 8;
 
 /// The TLS state of one connection. Does not wait: `WouldBlock` says that the socket would.
 #[derive(Debug)]
@@ -305,8 +305,8 @@ impl Session {
 
     /// Whether the connection is idle and sound. Takes in what the peer may send at any time (session tickets), but not
     /// without end.
-    pub fn is_quiet(&mut self, socket: &Socket) -> bool {
-        for _ in 0..MOST_LOOKS {
+    pub fn is_idle(&mut self, socket: &Socket) -> bool {
+        for _ in 0..MAX_READS_OF_IDLE {
             match self.fill(socket) {
                 Ok(()) if !self.has_input() => {}
                 Err(error) => return error.kind() == io::ErrorKind::WouldBlock,

@@ -14,7 +14,7 @@ use crate::sys::{self, Interest, MOST_INTERESTS, Pair, Ready};
 pub(crate) const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// How often a wait looks whether it was ended though nothing woke it: other code may have closed the descriptor that would.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const RECHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a wait ended without what it waited for.
 #[derive(Debug)]
@@ -46,9 +46,9 @@ impl Stop {
 /// child of a fork has its own.
 #[derive(Debug)]
 pub(crate) struct CancelSignal {
-    cancelled: AtomicU8,
-    ours: Pair,
-    theirs: Pair,
+    reason: AtomicU8,
+    reader: Pair,
+    writer: Pair,
 }
 
 /// Why the calls in flight end.
@@ -62,26 +62,26 @@ pub(crate) enum CancelReason {
 
 impl CancelSignal {
     pub fn new() -> io::Result<Self> {
-        let (ours, theirs) = sys::pair()?;
-        theirs.get()?.set_nonblocking(true)?;
-        Ok(CancelSignal { cancelled: AtomicU8::new(0), ours, theirs })
+        let (reader, writer) = sys::pair()?;
+        writer.get()?.set_nonblocking(true)?;
+        Ok(CancelSignal { reason: AtomicU8::new(0), reader, writer })
     }
 
     /// From here on every wait ends with `reason`, or with that of an earlier ring.
     pub fn cancel(&self, reason: CancelReason) {
-        let _ = self.cancelled.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self.reason.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst);
         // What was written is never read, so that it wakes all. Full means that it was written before.
-        if self.theirs.is_intact() {
-            let _ = self.theirs.get().and_then(|mut theirs| io::Write::write(&mut theirs, &[1]));
+        if self.writer.is_intact() {
+            let _ = self.writer.get().and_then(|mut writer| io::Write::write(&mut writer, &[1]));
         }
     }
 
     /// `Err` once it has cancelled.
     pub fn check(&self) -> Result<(), Stop> {
-        match self.cancelled.load(Ordering::SeqCst) {
+        match self.reason.load(Ordering::SeqCst) {
             0 => Ok(()),
-            cancelled if cancelled == CancelReason::Closed as u8 => Err(Stop::Closed),
-            cancelled if cancelled == CancelReason::Cancelled as u8 => Err(Stop::Cancelled),
+            reason if reason == CancelReason::Closed as u8 => Err(Stop::Closed),
+            reason if reason == CancelReason::Cancelled as u8 => Err(Stop::Cancelled),
             _ => Err(Stop::System(io::ErrorKind::BrokenPipe.into())),
         }
     }
@@ -99,11 +99,11 @@ struct Shared {
     /// That of the batch that the call belongs to.
     batch: Option<Arc<CancelSignal>>,
     forks: u64,
-    since: Instant,
+    started: Instant,
     /// When the interrupt callback was asked last, in nanoseconds since `since`.
-    asked: AtomicU64,
+    last_asked: AtomicU64,
     /// The deadline that passed before the last look at what is ready, in the same unit.
-    passed: AtomicU64,
+    passed_deadline: AtomicU64,
 }
 
 impl CallContext {
@@ -112,15 +112,15 @@ impl CallContext {
     }
 
     fn with(hooks: Arc<Hooks>, signal: Arc<CancelSignal>, batch: Option<Arc<CancelSignal>>) -> Self {
-        let (forks, since) = (sys::forks(), Instant::now());
+        let (forks, started) = (sys::forks(), Instant::now());
         CallContext(Arc::new(Shared {
             hooks,
             signal,
             batch,
             forks,
-            since,
-            asked: AtomicU64::new(0),
-            passed: AtomicU64::new(u64::MAX),
+            started,
+            last_asked: AtomicU64::new(0),
+            passed_deadline: AtomicU64::new(u64::MAX),
         }))
     }
 
@@ -167,35 +167,35 @@ impl CallContext {
 
     /// Waits until one of `interests` is ready. What is ready at the deadline still counts, for it may be the answer: once.
     pub fn until_ready(&self, interests: &[Interest], deadline: Instant) -> Result<Ready, Stop> {
-        let mut all = [Interest::read(&self.signal().ours); MOST_INTERESTS];
+        let mut all = [Interest::read(&self.signal().reader); MOST_INTERESTS];
         let signals = match &self.0.batch {
-            Some(batch) => &[Interest::read(&self.signal().ours), Interest::read(&batch.ours)][..],
-            None => &[Interest::read(&self.signal().ours)][..],
+            Some(batch) => &[Interest::read(&self.signal().reader), Interest::read(&batch.reader)][..],
+            None => &[Interest::read(&self.signal().reader)][..],
         };
-        let (own, both) = (interests.len(), interests.len() + signals.len());
+        let (own, total) = (interests.len(), interests.len() + signals.len());
         all[..own].copy_from_slice(interests);
-        all[own..both].copy_from_slice(signals);
+        all[own..total].copy_from_slice(signals);
         // What a wait looks at. Without the cancel signals where one is ready that nobody triggered: other code of this process has
         // closed its descriptor and opened another file under its number. They are then looked at by the clock.
-        let mut watched = &all[..both];
+        let mut watched = &all[..total];
         loop {
             self.check()?;
             let now = self.now()?;
             let left = deadline.saturating_duration_since(now);
-            if left.is_zero() && self.has_passed(deadline) {
+            if left.is_zero() && self.passed_before(deadline) {
                 return Err(Stop::Deadline);
             }
-            let slice = match self.hooks().interrupt {
-                Some(_) => left.min(self.until_due(now)),
+            let timeout = match self.hooks().interrupt {
+                Some(_) => left.min(self.until_next_ask(now)),
                 None if watched.len() == own => left.min(ASK_EVERY),
-                None => left.min(LOOK_EVERY),
+                None => left.min(RECHECK_EVERY),
             };
-            match sys::poll(watched, slice) {
+            match sys::poll(watched, timeout) {
                 Ok(ready) if ready.any_below(own) => return Ok(ready),
                 Ok(ready) if ready.any() && self.check().is_ok() => watched = &all[..own],
                 Ok(_) if left.is_zero() => return Err(Stop::Deadline),
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.ask()?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.ask_interrupt()?,
                 Err(error) => return Err(Stop::System(error)),
             }
         }
@@ -210,39 +210,39 @@ impl CallContext {
     }
 
     /// Notes that `deadline` has passed; whether that was noted before.
-    fn has_passed(&self, deadline: Instant) -> bool {
+    fn passed_before(&self, deadline: Instant) -> bool {
         let deadline = self.nanos(deadline);
-        self.0.passed.swap(deadline, Ordering::Relaxed) == deadline
+        self.0.passed_deadline.swap(deadline, Ordering::Relaxed) == deadline
     }
 
     /// Asks the interrupt callback, as after every signal that the process gets.
-    fn ask(&self) -> Result<(), Stop> {
+    fn ask_interrupt(&self) -> Result<(), Stop> {
         if self.hooks().interrupt.is_none() {
             return Ok(());
         }
-        self.0.asked.store(self.nanos(Instant::now()), Ordering::Relaxed);
+        self.0.last_asked.store(self.nanos(Instant::now()), Ordering::Relaxed);
         if self.hooks().interrupted() { Err(Stop::Cancelled) } else { Ok(()) }
     }
 
     /// The time, after the interrupt callback was asked if that was due.
     fn now(&self) -> Result<Instant, Stop> {
         let now = Instant::now();
-        if self.hooks().interrupt.is_none() || !self.until_due(now).is_zero() {
+        if self.hooks().interrupt.is_none() || !self.until_next_ask(now).is_zero() {
             return Ok(now);
         }
-        self.ask()?;
+        self.ask_interrupt()?;
         self.check()?; // the callback may have taken its time, or forked
         Ok(Instant::now())
     }
 
     /// How long until the interrupt callback is to be asked.
-    fn until_due(&self, now: Instant) -> Duration {
-        let since = Duration::from_nanos(self.nanos(now).saturating_sub(self.0.asked.load(Ordering::Relaxed)));
+    fn until_next_ask(&self, now: Instant) -> Duration {
+        let since = Duration::from_nanos(self.nanos(now).saturating_sub(self.0.last_asked.load(Ordering::Relaxed)));
         ASK_EVERY.saturating_sub(since)
     }
 
     fn nanos(&self, moment: Instant) -> u64 {
-        u64::try_from(moment.saturating_duration_since(self.0.since).as_nanos()).unwrap_or(u64::MAX - 1)
+        u64::try_from(moment.saturating_duration_since(self.0.started).as_nanos()).unwrap_or(u64::MAX - 1)
     }
 }
 

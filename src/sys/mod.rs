@@ -182,8 +182,8 @@ pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<ProcessSocket<Tc
 }
 
 /// Runs `call` with `pthread_cancel` held back until it has ended. No system call.
-pub(crate) fn uncancelled<T>(call: impl FnOnce() -> T) -> T {
-    system::uncancelled(call)
+pub(crate) fn with_thread_cancel_disabled<T>(call: impl FnOnce() -> T) -> T {
+    system::with_thread_cancel_disabled(call)
 }
 
 /// Runs `start`, which starts a thread, so that the thread gets no signal: they are for the host's own threads.

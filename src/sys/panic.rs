@@ -14,7 +14,7 @@ thread_local! {
 /// Runs the body of an entry point of the C API; `None` when it panicked, which is a fault of this library.
 pub(crate) fn guard<T>(body: impl FnOnce() -> T) -> Option<T> {
     keep_quiet();
-    sys::uncancelled(|| contain(true, body))
+    sys::with_thread_cancel_disabled(|| contain(true, body))
 }
 
 /// Runs `body`; `None` when it panicked. `quiet` leaves the panic hook out, which only a guarded call may ask for.

@@ -56,15 +56,15 @@ static OPEN: [AtomicU64; 65536] = [const { AtomicU64::new(0) }; 65536];
 /// How much of it may be in use.
 static OPEN_UP_TO: AtomicUsize = AtomicUsize::new(0);
 
-fn place_of(socket: &impl Socket) -> Option<(usize, &'static AtomicU64)> {
+fn slot_of(socket: &impl Socket) -> Option<(usize, &'static AtomicU64)> {
     let index = usize::try_from(socket.as_raw_fd()).ok()?;
     Some((index, OPEN.get(index)?))
 }
 
 pub(super) fn track(socket: &impl Socket) -> io::Result<Identity> {
     let identity = identity(socket)?;
-    if let Some((index, place)) = place_of(socket) {
-        place.store(identity, Ordering::SeqCst);
+    if let Some((index, slot)) = slot_of(socket) {
+        slot.store(identity, Ordering::SeqCst);
         OPEN_UP_TO.fetch_max(index + 1, Ordering::SeqCst);
     }
     Ok(identity)
@@ -72,15 +72,15 @@ pub(super) fn track(socket: &impl Socket) -> io::Result<Identity> {
 
 /// Before the descriptor is closed, never after: it could be somebody else's by then.
 pub(super) fn untrack(socket: &impl Socket) {
-    if let Some((_, place)) = place_of(socket) {
-        place.store(0, Ordering::SeqCst);
+    if let Some((_, slot)) = slot_of(socket) {
+        slot.store(0, Ordering::SeqCst);
     }
 }
 
 /// Closes the parent's sockets in the child of a fork. That sends nothing as long as the parent has its own.
-fn close_all() {
-    for (fd, place) in OPEN.iter().enumerate().take(OPEN_UP_TO.load(Ordering::SeqCst)) {
-        let identity = place.swap(0, Ordering::SeqCst);
+fn close_parents_sockets() {
+    for (fd, slot) in OPEN.iter().enumerate().take(OPEN_UP_TO.load(Ordering::SeqCst)) {
+        let identity = slot.swap(0, Ordering::SeqCst);
         if identity != 0 && identity_of(fd as RawFd) == Some(identity) {
             // SAFETY: the descriptor is this library's own, and nothing in this process uses it again.
             unsafe { libc::close(fd as RawFd) };
@@ -165,8 +165,8 @@ pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Read
 
 pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<ProcessSocket<TcpStream>> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-    let own = ProcessSocket::new(TcpStream::from(new_socket(family)?))?;
-    let stream = own.get()?;
+    let connecting = ProcessSocket::new(TcpStream::from(new_socket(family)?))?;
+    let stream = connecting.get()?;
     stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
     let (storage, length) = sockaddr(address);
@@ -179,7 +179,7 @@ pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<ProcessSocket<Tc
             return Err(error);
         }
     }
-    Ok(own)
+    Ok(connecting)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
@@ -245,7 +245,7 @@ fn sockaddr(address: &SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
     (storage, length as libc::socklen_t)
 }
 
-pub(crate) fn uncancelled<T>(call: impl FnOnce() -> T) -> T {
+pub(crate) fn with_thread_cancel_disabled<T>(call: impl FnOnce() -> T) -> T {
     unsafe extern "C" {
         fn pthread_setcancelstate(state: libc::c_int, before: *mut libc::c_int) -> libc::c_int;
     }
@@ -282,7 +282,7 @@ pub(crate) fn forks() -> u64 {
 pub(crate) fn count_forks() {
     extern "C" fn in_child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
-        close_all();
+        close_parents_sockets();
     }
     static BEGUN: AtomicBool = AtomicBool::new(false); // no lock, which a child could find held for ever
     if !BEGUN.swap(true, Ordering::SeqCst) {

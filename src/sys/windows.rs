@@ -127,8 +127,8 @@ pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<ProcessSocket<Tc
         return Err(last_error());
     }
     // SAFETY: `raw` was just opened and belongs to nobody else.
-    let own = ProcessSocket::new(unsafe { TcpStream::from_raw_socket(raw) })?;
-    let stream = own.get()?;
+    let connecting = ProcessSocket::new(unsafe { TcpStream::from_raw_socket(raw) })?;
+    let stream = connecting.get()?;
     stream.set_nonblocking(true)?;
     stream.set_nodelay(true)?;
     let bytes = sockaddr(address, family as u16);
@@ -139,7 +139,7 @@ pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<ProcessSocket<Tc
             return Err(error);
         }
     }
-    Ok(own)
+    Ok(connecting)
 }
 
 /// A `sockaddr_in` or a `sockaddr_in6`, byte by byte.
@@ -160,7 +160,7 @@ fn sockaddr(address: &SocketAddr, family: u16) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn uncancelled<T>(call: impl FnOnce() -> T) -> T {
+pub(crate) fn with_thread_cancel_disabled<T>(call: impl FnOnce() -> T) -> T {
     call()
 }
 

@@ -56,11 +56,11 @@ fn a_failure_is_not_kept() {
 
 #[test]
 fn a_resolver_that_never_answers_costs_one_thread_and_no_more_than_the_deadline() {
-    static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
     static GO_ON: Mutex<()> = Mutex::new(());
-    let held = GO_ON.lock().unwrap();
+    let blocker = GO_ON.lock().unwrap();
     let dns = Dns::new(|_| {
-        UNDER_WAY.fetch_add(1, Ordering::SeqCst);
+        STARTED.fetch_add(1, Ordering::SeqCst);
         drop(GO_ON.lock());
         Ok(vec![Ipv4Addr::LOCALHOST.into()])
     });
@@ -72,11 +72,11 @@ fn a_resolver_that_never_answers_costs_one_thread_and_no_more_than_the_deadline(
         }
     });
     assert!(matches!(resolve(&dns, "h", Duration::ZERO), Err(Fault::Deadline(_))));
-    assert_eq!(UNDER_WAY.load(Ordering::SeqCst), 1);
-    drop(held);
+    assert_eq!(STARTED.load(Ordering::SeqCst), 1);
+    drop(blocker);
     // The late answer serves whoever comes next.
     assert!(resolve(&dns, "h", LONG).is_ok());
-    assert_eq!(UNDER_WAY.load(Ordering::SeqCst), 1);
+    assert_eq!(STARTED.load(Ordering::SeqCst), 1);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn leave_unfetched(dns: &Dns, age: Duration) {
     let look_up = start("h", dns.look_up).unwrap();
     context().until_ready(&[Interest::read(&look_up.done)], Instant::now() + LONG).unwrap();
     look_up.answer().as_mut().unwrap().at -= age;
-    dns.hosts.lock().unwrap().insert("h".into(), Entry::UnderWay(look_up));
+    dns.hosts.lock().unwrap().insert("h".into(), Entry::InFlight(look_up));
 }
 
 #[test]
@@ -142,7 +142,9 @@ fn an_answer_that_nobody_fetched_grows_old_like_any_other() {
         ASKED.fetch_add(1, Ordering::Relaxed);
         Ok(vec![Ipv4Addr::LOCALHOST.into()])
     });
-    for (age, asked) in [(Duration::ZERO, 1), (KEEP - Duration::from_secs(20), 1), (KEEP, 2), (KEEP * 10, 2)] {
+    for (age, asked) in
+        [(Duration::ZERO, 1), (CACHE_TIME - Duration::from_secs(20), 1), (CACHE_TIME, 2), (CACHE_TIME * 10, 2)]
+    {
         ASKED.store(0, Ordering::Relaxed);
         leave_unfetched(&dns, age);
         resolve(&dns, "h", LONG).unwrap();
@@ -157,10 +159,10 @@ fn an_answer_is_as_old_as_its_look_up_not_as_its_first_use() {
         ASKED.fetch_add(1, Ordering::Relaxed);
         Ok(vec![Ipv4Addr::LOCALHOST.into()])
     });
-    leave_unfetched(&dns, KEEP - Duration::from_secs(20));
+    leave_unfetched(&dns, CACHE_TIME - Duration::from_secs(20));
     resolve(&dns, "h", LONG).unwrap();
     let hosts = dns.hosts.lock().unwrap();
-    assert!(matches!(&hosts["h"], Entry::Known { at, .. } if at.elapsed() >= KEEP - Duration::from_secs(20)));
+    assert!(matches!(&hosts["h"], Entry::Known { at, .. } if at.elapsed() >= CACHE_TIME - Duration::from_secs(20)));
 }
 
 #[test]
@@ -181,7 +183,7 @@ fn a_failure_that_nobody_fetched_is_not_told_to_a_later_caller() {
 #[test]
 fn all_callers_of_a_look_up_that_fails_are_told() {
     static GO_ON: Mutex<()> = Mutex::new(());
-    let held = GO_ON.lock().unwrap();
+    let blocker = GO_ON.lock().unwrap();
     let dns = Dns::new(|_| {
         drop(GO_ON.lock());
         Err(io::Error::other("no such host"))
@@ -190,7 +192,7 @@ fn all_callers_of_a_look_up_that_fails_are_told() {
         for _ in 0..8 {
             threads.spawn(|| assert!(matches!(resolve(&dns, "h", LONG), Err(Fault::Connect(_)))));
         }
-        drop(held);
+        drop(blocker);
     });
     assert!(dns.hosts.lock().unwrap().is_empty());
 }
@@ -200,8 +202,8 @@ fn the_families_take_turns() {
     let v4 = |last| IpAddr::from(Ipv4Addr::new(192, 0, 2, last));
     let v6 = |last| IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last));
     let found = vec![v6(1), v6(2), v6(2), v6(3), v4(1)];
-    assert_eq!(in_turns(found)[..], [v6(1), v4(1), v6(2), v6(3)]);
-    assert_eq!(in_turns((0..99).map(v4).collect()).len(), MOST_ADDRESSES);
+    assert_eq!(interleave_families(found)[..], [v6(1), v4(1), v6(2), v6(3)]);
+    assert_eq!(interleave_families((0..99).map(v4).collect()).len(), MAX_ADDRESSES);
 }
 
 #[test]

@@ -201,7 +201,7 @@ mod tests {
                 "Proxy-Authenticate: Digest realm=\"x\\\", NTLM\", nonce=\"y\",\r\n Basic realm=\"z\"\r\n",
                 vec!["Digest", "Basic"],
             ),
-            ("WWW-Authenticate: NTLM\r\nProxy-Authenticate: ProcessSocket x=y\r\n", vec![]),
+            ("WWW-Authenticate: NTLM\r\nProxy-Authenticate: Custom x=y\r\n", vec![]),
             ("Proxy-Authenticate\r\nX: y\r\n Basic\r\n", vec![]),
         ] {
             let head = format!("HTTP/1.1 407 Proxy Authentication Required\r\n{fields}\r\n");

@@ -163,7 +163,7 @@ fn the_user_agent_names_the_application_first() {
 }
 
 #[test]
-fn what_stands_in_every_head_is_bounded_and_the_largest_is_accepted() {
+fn fields_of_every_head_are_bounded_and_the_largest_is_accepted() {
     let long = "x".repeat(1024);
     let options = Options { user_agent: Some(long.clone()), ..Options::default() };
     assert!(Endpoint::new(&long, &options).is_ok());

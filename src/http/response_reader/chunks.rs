@@ -11,9 +11,9 @@ pub(super) struct Chunks {
     /// How many bytes of the chunk are left.
     left: u64,
     /// How long the line is so far, without its LF.
-    line: usize,
+    line_length: usize,
     /// How long the trailer section is so far.
-    trailer: usize,
+    trailer_length: usize,
     /// Whether the trailer's line so far can be a field, and whether its last byte is a CR.
     is_field: bool,
     ends_in_cr: bool,
@@ -81,9 +81,9 @@ impl Chunks {
     }
 
     fn read_framing(&mut self, byte: u8) -> Progress {
-        self.line += 1;
+        self.line_length += 1;
         self.at = match (self.at, byte) {
-            _ if self.line > LONGEST_SIZE_LINE + "\r\n".len() => return Progress::Broken,
+            _ if self.line_length > LONGEST_SIZE_LINE + "\r\n".len() => return Progress::Broken,
             (At::Size | At::Digits, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 let digit = char::from(byte).to_digit(16).unwrap_or_default();
                 let Some(size) = self.left.checked_mul(16) else {
@@ -97,12 +97,12 @@ impl Chunks {
             (At::Extension, b'\t' | b' '..=b'~' | 0x80..) => At::Extension,
             (At::Digits | At::Padding | At::Extension, b'\r') => At::SizeLf,
             (At::SizeLf, b'\n') => {
-                self.line = 0;
+                self.line_length = 0;
                 if self.left == 0 { At::Trailer } else { At::Data }
             }
             (At::DataCr, b'\r') => At::DataLf,
             (At::DataLf, b'\n') => {
-                self.line = 0;
+                self.line_length = 0;
                 At::Size
             }
             _ => return Progress::Broken,
@@ -112,24 +112,24 @@ impl Chunks {
 
     /// Skips the trailer section, since nobody reads its fields. A line that cannot be a field is broken framing.
     fn read_trailer(&mut self, byte: u8) -> Progress {
-        self.trailer += 1;
-        if self.trailer > LONGEST_TRAILER {
+        self.trailer_length += 1;
+        if self.trailer_length > LONGEST_TRAILER {
             return Progress::Stopped;
         }
         if byte != b'\n' {
-            let continues_field = self.line == 0 && self.trailer > 1 && matches!(byte, b' ' | b'\t');
+            let continues_field = self.line_length == 0 && self.trailer_length > 1 && matches!(byte, b' ' | b'\t');
             self.is_field |= byte == b':' || continues_field;
             self.ends_in_cr = byte == b'\r';
-            self.line += 1;
+            self.line_length += 1;
             return Progress::More;
         }
-        match self.line {
+        match self.line_length {
             0 => return Progress::Stopped, // without its CR
             1 if self.ends_in_cr => return Progress::Ended,
             _ if !self.is_field => return Progress::Broken,
             _ => {}
         }
-        (self.line, self.is_field, self.ends_in_cr) = (0, false, false);
+        (self.line_length, self.is_field, self.ends_in_cr) = (0, false, false);
         Progress::More
     }
 }

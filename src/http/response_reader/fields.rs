@@ -24,7 +24,7 @@ enum Name {
 }
 
 /// The fields that are read, in lower case.
-const READ: [(&[u8], Name); 6] = [
+const READ_ALWAYS: [(&[u8], Name); 6] = [
     (b"cf-ray", Name::CfRay),
     (b"connection", Name::Connection),
     (b"content-encoding", Name::ContentEncoding),
@@ -33,7 +33,7 @@ const READ: [(&[u8], Name); 6] = [
     (b"transfer-encoding", Name::TransferEncoding),
 ];
 /// Those that say something only where the status is not 2xx.
-const READ_OF_FAILURES: [(&[u8], Name); 4] = [
+const READ_ON_ERRORS: [(&[u8], Name); 4] = [
     (b"date", Name::Date),
     (b"location", Name::Location),
     (b"retry-after", Name::RetryAfter),
@@ -88,8 +88,8 @@ impl Fields {
     /// Takes in one field: its line with the end of line, and the lines that continue it. Lines that are not fields, and
     /// fields that nobody reads, are left out. But a malformed field that frames the body is remembered as malformed: a
     /// length that cannot be read is not the same as none.
-    pub fn read(&mut self, field: &[u8], of_success: bool) {
-        let Some((name, rest)) = split_name(field, of_success) else {
+    pub fn read(&mut self, field: &[u8], is_success: bool) {
+        let Some((name, rest)) = split_name(field, is_success) else {
             return;
         };
         let value = rest.and_then(value_of);
@@ -180,7 +180,7 @@ impl Coding {
 
 /// Splits a field that is read into its name and what follows the colon. The latter is missing where the line is malformed:
 /// a control character stands before the name, or something other than blanks between it and the colon.
-fn split_name(field: &[u8], of_success: bool) -> Option<(Name, Option<&[u8]>)> {
+fn split_name(field: &[u8], is_success: bool) -> Option<(Name, Option<&[u8]>)> {
     // A continuation with no field before it: the first line of the head. It is left out (RFC 9112, section 2.2).
     if matches!(field.first()?, b' ' | b'\t') {
         return None;
@@ -188,8 +188,8 @@ fn split_name(field: &[u8], of_success: bool) -> Option<(Name, Option<&[u8]>)> {
     let start = field.iter().position(|byte| !byte.is_ascii_control() || *byte == b'\n')?;
     let line = &field[start..];
     let (length, name) = match line[0].to_ascii_lowercase() {
-        b'c' | b't' => find(&READ, line)?,
-        b'd' | b'l' | b'r' | b's' if !of_success => find(&READ_OF_FAILURES, line)?,
+        b'c' | b't' => find(&READ_ALWAYS, line)?,
+        b'd' | b'l' | b'r' | b's' if !is_success => find(&READ_ON_ERRORS, line)?,
         _ => return None,
     };
     let rest = &line[length..];

@@ -114,7 +114,7 @@ fn a_usual_answer_is_read_whole() {
 }
 
 #[test]
-fn what_only_failures_mean_something_by_is_not_read_of_a_success() {
+fn fields_that_only_matter_on_errors_are_skipped_on_success() {
     for (status, is_read) in [(199, true), (200, false), (299, false), (300, true), (503, true)] {
         let head = format!(
             "HTTP/1.1 {status} X\r\nDate: a\r\nLocation: https://h/\r\nRetry-After: b\r\nServer: Cloudflare\r\nCF-Ray: c\r\n\r\n"
@@ -168,7 +168,7 @@ fn a_folded_field_is_unfolded() {
 }
 
 #[test]
-fn a_line_that_is_no_field_is_left_out_with_what_continues_it() {
+fn a_line_that_is_not_a_field_is_skipped_with_its_continuations() {
     for line in [
         "X-A : b",
         "X-A\t: b",
@@ -228,7 +228,7 @@ fn status_lines_of_all_kinds_are_read() {
 }
 
 #[test]
-fn what_begins_no_status_line_is_known_at_once() {
+fn bytes_that_cannot_begin_a_status_line_are_refused_at_once() {
     // Up to the last byte it could still have become one.
     for garbage in [
         "<",
@@ -360,7 +360,7 @@ fn without_a_length_the_end_of_the_connection_ends_the_body() {
 }
 
 #[test]
-fn a_body_whose_framing_cannot_be_told_is_broken_and_not_read() {
+fn a_body_with_unknown_framing_is_broken_and_not_read() {
     for fields in [
         "Content-Length: \r\n",
         "Content-Length: -9\r\n",
@@ -540,7 +540,7 @@ fn a_connection_is_reused_after_a_whole_answer_that_says_so() {
 }
 
 #[test]
-fn what_comes_after_the_end_spoils_the_connection_and_not_the_answer() {
+fn bytes_after_the_end_spoil_the_connection_but_not_the_answer() {
     let mut reader = ResponseReader::new();
     reader.push(ANSWER.as_bytes()).unwrap();
     assert!(reader.is_done() && reader.can_reuse());

@@ -47,8 +47,8 @@ fn session<T: Send + 'static>(
 }
 
 #[test]
-fn a_look_at_a_kept_connection_ends_under_a_flood() {
-    for (tickets, is_quiet) in [(0, true), (2, true), (500, false)] {
+fn the_check_of_an_idle_connection_ends_under_a_flood() {
+    for (tickets, is_idle) in [(0, true), (2, true), (500, false)] {
         let (mut session, socket, _, server) = session(tickets, |mut tls, mut socket| {
             while tls.wants_write() {
                 tls.write_tls(&mut socket).unwrap();
@@ -56,9 +56,9 @@ fn a_look_at_a_kept_connection_ends_under_a_flood() {
             socket
         });
         let _open = server.join().unwrap();
-        assert_eq!(session.is_quiet(&socket), is_quiet, "{tickets}");
+        assert_eq!(session.is_idle(&socket), is_idle, "{tickets}");
         // It did not read to the end of the flood.
-        assert_eq!(socket.is_quiet(), is_quiet, "{tickets}");
+        assert_eq!(socket.is_idle(), is_idle, "{tickets}");
     }
 }
 
@@ -74,7 +74,7 @@ fn a_flood_of_key_updates_is_given_up() {
         socket
     });
     let _open = server.join().unwrap();
-    assert!(!session.is_quiet(&socket));
+    assert!(!session.is_idle(&socket));
     let error = session.pull(&mut [0; 8]).unwrap_err();
     let Fault::Garbage(text) = session.fault(&error, "before the answer was complete") else { panic!() };
     assert!(text.ends_with("the service sent too many TLS messages that carry nothing"), "{text}");
@@ -82,7 +82,7 @@ fn a_flood_of_key_updates_is_given_up() {
 }
 
 #[test]
-fn what_waits_to_be_written_is_bounded() {
+fn unsent_plaintext_is_bounded() {
     const LIMIT: usize = 64 * 1024;
     let (mut session, socket, context, server) = session(0, |mut tls, mut socket| {
         let mut read = 0;
@@ -115,7 +115,7 @@ fn what_waits_to_be_written_is_bounded() {
 }
 
 #[test]
-fn what_came_is_pulled_before_more_is_read() {
+fn received_plaintext_is_pulled_before_more_is_read() {
     let (mut session, socket, context, server) = session(0, |mut tls, mut socket| {
         tls.writer().write_all(&[7; 40_000]).unwrap();
         tls.send_close_notify();

@@ -25,7 +25,7 @@ fn readable() -> (Pair, Pair) {
 }
 
 #[test]
-fn what_is_ready_all_the_time_hides_neither_the_deadline_nor_the_interrupt_callback() {
+fn a_socket_that_is_always_ready_hides_neither_the_deadline_nor_the_interrupt_callback() {
     let ((context, asked), (ours, _theirs)) = (asking(Duration::ZERO), readable());
     let deadline = Instant::now() + Duration::from_millis(350);
     let ended = loop {
@@ -39,7 +39,7 @@ fn what_is_ready_all_the_time_hides_neither_the_deadline_nor_the_interrupt_callb
 }
 
 #[test]
-fn after_the_deadline_what_is_ready_counts_once() {
+fn after_the_deadline_a_ready_socket_counts_once() {
     let ((context, _), (ours, _theirs)) = (asking(Duration::ZERO), readable());
     let deadline = Instant::now();
     assert!(context.until_ready(&[Interest::read(&ours)], deadline).is_ok());
@@ -49,7 +49,7 @@ fn after_the_deadline_what_is_ready_counts_once() {
 }
 
 #[test]
-fn a_callback_that_outlasts_the_deadline_leaves_nothing_to_be_begun_or_waited_for() {
+fn after_a_callback_that_outlasts_the_deadline_nothing_starts_and_nothing_waits() {
     let (ours, _theirs) = sys::pair().unwrap();
     for is_wait in [false, true] {
         let (context, asked) = asking(Duration::from_millis(150));
@@ -69,7 +69,7 @@ fn a_callback_that_outlasts_the_deadline_leaves_nothing_to_be_begun_or_waited_fo
 }
 
 #[test]
-fn both_bells_end_every_wait_and_what_is_busy() {
+fn both_cancel_signals_end_every_wait_and_busy_work() {
     for (of_batch, end) in [(false, CancelReason::Closed), (true, CancelReason::Cancelled)] {
         let (client, _) = asking(Duration::ZERO);
         let batch = Arc::new(CancelSignal::new().unwrap());
@@ -93,10 +93,10 @@ fn both_bells_end_every_wait_and_what_is_busy() {
 }
 
 #[test]
-fn a_wake_up_that_nobody_rang_neither_ends_a_wait_nor_keeps_it_from_its_deadline() {
+fn a_wake_up_without_a_cancel_neither_ends_a_wait_nor_hides_its_deadline() {
     let context = CallContext::new(Arc::new(Hooks::default()), Arc::new(CancelSignal::new().unwrap()));
     // As where other code has put a file under the descriptor's number.
-    context.signal().theirs.get().unwrap().write_all(b"x").unwrap();
+    context.signal().writer.get().unwrap().write_all(b"x").unwrap();
     let started = Instant::now();
     context.until(started + Duration::from_millis(50)).unwrap();
     let took = started.elapsed();
