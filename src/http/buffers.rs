@@ -1,4 +1,5 @@
-//! The buffers of one connection, as ureq wants them: what it writes, and the canned answer that it reads.
+//! The buffers that one connection offers to ureq: the output that ureq writes, and the canned answer that it reads.
+//! Why the answer is canned is described in [`connection`](super::connection).
 
 use std::mem;
 use std::ops::Range;
@@ -6,36 +7,36 @@ use std::ops::Range;
 use ureq::unversioned::transport::Buffers;
 use zeroize::Zeroize;
 
-/// Room for a head and a usual body; a larger body goes out in pieces of it.
+/// Enough for a head and a usual body. A larger body is sent in pieces of this size.
 const OUTPUT_CAPACITY: usize = 16 * 1024;
-/// With less than this free, what is held back goes out.
+/// When less than this is free, the pending bytes are sent.
 const MIN_ROOM: usize = 4 * 1024;
 
-/// What ureq is shown for every answer, whose bytes [`ResponseReader`](super::response_reader::ResponseReader) has read: that it is
-/// over, and whether the connection takes another request. By its version, as that costs less than a field.
+/// The canned answers. They tell ureq that the answer is complete, and whether it may keep the connection. The HTTP
+/// version says the latter, because that is cheaper to parse than a `Connection` field.
 const CANNED_KEEP_ALIVE: &[u8] = b"HTTP/1.1 204\r\n\r\n";
 const CANNED_CLOSE: &[u8] = b"HTTP/1.0 204\r\n\r\n";
 
-/// The bytes on their way out (never moved: what is held back grows where it stands) and the canned answer.
+/// The output buffer and the canned answer. Pending bytes are never moved: more are appended behind them.
 #[derive(Default)]
 pub(super) struct ConnectionBuffers {
     output: Vec<u8>,
-    /// How many bytes of `output` are held back.
+    /// How many bytes at the start of `output` were written by ureq and not yet sent.
     pending: usize,
-    /// Where the API key stands in `output`.
+    /// The position of the API key in `output`.
     secret: Range<usize>,
-    /// What is left to read of the canned answer.
+    /// The part of the canned answer that ureq has not read yet.
     canned: &'static [u8],
 }
 
 impl ConnectionBuffers {
-    /// Holds back `amount` more of the bytes that were written to `output`.
+    /// Counts `amount` more bytes of `output` as pending.
     pub fn add_pending(&mut self, amount: usize) {
         self.pending += amount;
     }
 
-    /// Puts `fields`, which have the API key at `secret`, at the end of the head of a request, which is all that is held
-    /// back; whether it is one.
+    /// Appends `fields` to the head of a request. The head must be all that is pending. `secret` is the position of the
+    /// API key in `fields`. Returns false if the pending bytes do not end as a head does, or if there is no room.
     pub fn add_to_head(&mut self, fields: &[u8], secret: Range<usize>) -> bool {
         const BLANK_LINE: &[u8] = b"\r\n";
         let Some(mut at) = self.output[..self.pending].strip_suffix(BLANK_LINE).map(<[u8]>::len) else {
@@ -57,22 +58,23 @@ impl ConnectionBuffers {
         self.output.len() - self.pending < MIN_ROOM
     }
 
-    /// How much is held back. It is no longer, but stays where it is until more is written.
+    /// Returns how many bytes are pending, and resets the count. The bytes stay readable until ureq writes more.
     pub fn take_pending(&mut self) -> usize {
         mem::take(&mut self.pending)
     }
 
-    /// What was written.
+    /// A part of the output.
     pub fn written(&self, range: Range<usize>) -> &[u8] {
         &self.output[range]
     }
 
-    /// Wipes the API key, which has gone out: an idle connection holds none, nor does its copy in the child of a fork.
+    /// Wipes the API key after it was sent. An idle connection then holds no key, and neither does its copy in the
+    /// child of a fork.
     pub fn wipe(&mut self) {
         self.output[mem::take(&mut self.secret)].zeroize();
     }
 
-    /// Lays out the canned answer.
+    /// Lets ureq read a canned answer.
     pub fn show_canned_answer(&mut self, keep_alive: bool) {
         self.canned = if keep_alive { CANNED_KEEP_ALIVE } else { CANNED_CLOSE };
     }
@@ -90,7 +92,7 @@ impl Buffers for ConnectionBuffers {
         self.canned
     }
 
-    /// Nobody reads into here: the answer is canned.
+    /// Not used: ureq reads only the canned answer.
     fn input_append_buf(&mut self) -> &mut [u8] {
         &mut []
     }
@@ -101,7 +103,7 @@ impl Buffers for ConnectionBuffers {
         self.canned = &self.canned[amount..];
     }
 
-    /// The first is scratch room for bodies that are transformed on their way, which ours are not.
+    /// The first buffer is scratch space for encoded bodies. Our bodies are not encoded, so it is empty.
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
         self.output();
         (&mut [], &mut self.output[self.pending..])
@@ -113,7 +115,7 @@ impl Buffers for ConnectionBuffers {
 }
 
 impl Drop for ConnectionBuffers {
-    /// What went out last may have been a part of the key.
+    /// Wipes the whole buffer: the bytes sent last may include a part of the key.
     fn drop(&mut self) {
         self.output.zeroize();
     }

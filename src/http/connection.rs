@@ -1,9 +1,29 @@
-//! The seam with ureq: a connection of our own at the foot of its chain.
+//! The seam with ureq. ureq calls [`ConnectionMaker`] to connect, and then writes to and reads from a [`Connection`]
+//! instead of a socket of its own.
 //!
-//! ureq writes the request's head and body, and keeps the connection for the next one. The rest happens here. Its output is
-//! held back for one write, the header fields that never change are added to the head, and the bytes that left are
-//! counted. The answer is read by [`ResponseReader`]; ureq is shown a canned one, which says no more than whether the
-//! connection can be used again.
+//! ureq does three things: it writes the head and the body of a request, it keeps the connection for the next request,
+//! and it drops a connection that is too old. This module does the rest, beneath ureq:
+//!
+//! Buffering. The output of ureq is kept in [`ConnectionBuffers`] until ureq waits for input. So head and body go out
+//! in one write and one TLS record. A body that does not fit is sent in pieces.
+//!
+//! Fields. ureq gets only Host and Content-Length. The other header fields, the API key among them, are the same for
+//! every request of a client; [`Fields`](crate::http::request::Fields) holds them as text. They are spliced in at the
+//! end of the head when ureq hands it over, so ureq never holds the key and cannot log it. The key is wiped from the
+//! buffer after the write.
+//!
+//! Counting. The connection knows which bytes the kernel took. [`Report::request_complete`] says whether the whole
+//! request was among them. [`send`](crate::send) derives from it what is certain about the message.
+//!
+//! Stale connections. Right before the first byte of a request, the peer is checked. If it has closed the connection,
+//! or has sent something, nothing is sent. [`Report::is_stale`] then allows a second try on a new connection.
+//!
+//! The answer. [`ResponseReader`] parses the bytes of the answer, and the result goes to the caller through
+//! [`AttemptState`], past ureq. ureq reads a canned answer, `HTTP/1.1 204` or `HTTP/1.0 204`: it only says whether the
+//! connection can be reused. The response fields that are read are listed once, in `response_reader/fields.rs`.
+//!
+//! Faults. ureq gets `ConnectionFailed` for every fault. The fault itself goes to the caller through [`AttemptState`],
+//! too.
 
 use std::fmt;
 use std::io;
@@ -28,21 +48,21 @@ use crate::http::{Answer, Fault};
 use crate::model::hooks::Level;
 use crate::sys::Interest;
 
-/// What an attempt and its connection tell each other. A pooled connection belongs to one
-/// thread at a time, so its lock is free.
+/// The channel between an attempt and its connection, past ureq: the attempt goes down, the [`Report`] comes up. Only
+/// one thread uses a pooled connection at a time, so nobody ever waits for the lock.
 #[derive(Debug, Default)]
 pub(crate) struct AttemptState(Mutex<AttemptInner>);
 
 #[derive(Debug, Default)]
 struct AttemptInner {
-    /// The attempt in flight. None between two: an idle connection holds on to nothing of a call.
+    /// The attempt in flight. `None` while the connection is idle, so that an idle connection keeps no data of a call.
     attempt: Option<Attempt>,
-    /// Whether a part of the attempt's request was written.
+    /// Whether ureq has written the head of the attempt's request.
     begun: bool,
     report: Report,
 }
 
-/// What an attempt gives its connection.
+/// The data that a connection needs for one attempt.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
     pub context: CallContext,
@@ -53,13 +73,13 @@ pub(crate) struct Attempt {
     pub body_length: usize,
 }
 
-/// What the connection knows of the attempt.
+/// What the connection reports after an attempt.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     /// Whether the last byte of the request was handed to the kernel.
     pub request_complete: bool,
     pub answer: Option<Answer>,
-    /// Nothing was sent: the kept connection turned out to be closed, or had something to say that nobody asked for.
+    /// The idle connection was closed by the peer, or the peer had sent something unasked. Nothing was sent on it.
     pub is_stale: bool,
     /// Why there is no answer.
     pub fault: Option<Fault>,
@@ -74,7 +94,7 @@ impl AttemptState {
         *self.lock() = AttemptInner { attempt: Some(attempt), ..AttemptInner::default() };
     }
 
-    /// Ends the attempt, and tells what the connection knows of it.
+    /// Ends the attempt and returns the connection's report.
     pub fn end(&self) -> Report {
         let mut state = self.lock();
         state.attempt = None;
@@ -82,11 +102,11 @@ impl AttemptState {
     }
 
     fn attempt(&self) -> Result<Attempt, Error> {
-        // ureq uses connections within an attempt alone.
+        // Always set: ureq uses a connection only during an attempt.
         self.lock().attempt.clone().ok_or(Error::ConnectionFailed)
     }
 
-    /// Keeps the first fault for the attempt; ureq carries on its own error, which says less.
+    /// Stores the first fault for the caller. Returns the error for ureq, which carries no details.
     fn fail(&self, fault: Fault) -> Error {
         self.lock().report.fault.get_or_insert(fault);
         Error::ConnectionFailed
@@ -134,7 +154,7 @@ impl Connector for ConnectionMaker {
                     peer_checked: false,
                 }))
             }
-            // The connect timeout passed, but not the call's deadline: another attempt may follow.
+            // Only the connect timeout has passed, not the call's deadline, so another attempt may follow.
             Err(Fault::Deadline(what)) if deadline < call_deadline => Err(self.attempt_state.fail(Fault::Connect(
                 format!("no connection within {} ms: it passed {what}", connect_timeout.as_millis()),
             ))),
@@ -149,7 +169,7 @@ impl fmt::Debug for ConnectionMaker {
     }
 }
 
-/// The connector looks up what it needs: nothing is to be done before every request.
+/// Resolves nothing. [`Dialer::connect`] looks up the host, and only when it opens a new connection.
 #[derive(Debug)]
 pub(crate) struct NoResolver;
 
@@ -159,48 +179,48 @@ impl Resolver for NoResolver {
     }
 }
 
-/// When a fault came that leaves the call without an answer.
+/// The end of a fault's text: when it happened.
 const UNANSWERED: &str = "before the answer was complete";
 
-/// A body up to here, with the head before it, is one segment or few: a peer that answers has them all.
+/// A body up to this size and its head fill few TCP segments: a peer that answers has received all of them.
 const SMALL_BODY: usize = 4 * 1024;
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const INPUT_CAPACITY: usize = 16 * 1024;
 
-/// One connection.
+/// One connection: the socket, the TLS session on it, and the reader of its answers. ureq sees it as a [`Transport`].
 pub(crate) struct Connection {
     socket: Socket,
     session: Option<Session>,
-    /// What ureq writes, and the canned answer that it reads.
+    /// The output of ureq, and the canned answer for it.
     buffers: ConnectionBuffers,
-    /// Room for what is read next.
+    /// The buffer for the next read.
     input: Vec<u8>,
     reader: ResponseReader,
     attempt_state: Arc<AttemptState>,
-    /// The attempt whose request is written or whose answer is read.
+    /// The attempt in flight on this connection.
     attempt: Option<Attempt>,
-    /// Whether anybody listens to level trace. Every call of a client has the same log.
+    /// Whether the log takes level trace. All calls of a client share one log.
     trace_enabled: bool,
-    /// The connection is not to be used again: it took no more of the request, or ended. An answer may still come.
+    /// The connection must not be reused: it failed, it ended, or the peer answered early. An answer may still come.
     broken: bool,
-    /// TLS records of the protocol's own may stand behind the last of the request, so that what was not written need not
-    /// be a part of it.
+    /// The unsent bytes may be TLS's own records (alerts, key updates) and not the request: such records may have been
+    /// queued behind it. Whether the whole request was sent is then not certain.
     unsent_may_be_tls: bool,
-    /// The peer has reset the connection: what had not left by then never will.
+    /// The peer has reset the connection. Bytes still unsent at that moment will never be sent.
     was_reset: bool,
-    /// How much of the request's body ureq has yet to hand over.
+    /// How many bytes of the request's body ureq has not written yet.
     body_left: usize,
-    /// No request has gone out on it yet.
+    /// No request was sent on this connection yet.
     is_new: bool,
-    /// Whether the peer was looked at before the first byte of this request.
+    /// Whether [`Connection::check_peer`] has run for this request.
     peer_checked: bool,
 }
 
 impl Connection {
-    /// Where and until when the attempt waits.
+    /// The context in which the attempt waits, and its deadline.
     fn context(&self) -> Result<(CallContext, Instant), Error> {
-        // ureq uses connections within an attempt alone.
+        // Always set: ureq uses a connection only during an attempt.
         let attempt = self.attempt.as_ref().ok_or(Error::ConnectionFailed)?;
         Ok((attempt.context.clone(), attempt.deadline))
     }
@@ -213,10 +233,10 @@ impl Connection {
         }
     }
 
-    /// Writes what is held back. A peer that wants no more of it is no error here: its answer may be there to read.
+    /// Writes the pending bytes. It is not an error if the peer takes no more of them: an answer may be there to read.
     ///
-    /// The call is looked at before the first byte leaves: what is past its deadline, closed or cancelled is never sent,
-    /// however long a callback took, or the process stood still, since it was looked at last.
+    /// The deadline and the cancel signals are checked right before every write. A request past its deadline, closed or
+    /// cancelled is never sent, even if a callback took long or the process was suspended since the last check.
     fn flush(&mut self) -> Result<(), Error> {
         self.write().inspect_err(|_| self.attempt_state.lock().report.request_complete = self.unsent_may_be_tls)
     }
@@ -252,8 +272,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Looks, before the first byte of a request leaves, whether the peer has closed the connection, or said something that
-    /// would be taken for the answer. Then nothing is sent.
+    /// Checks the peer before the first byte of a request. Fails if it has closed the connection, or has sent something
+    /// that would be taken for the answer. Then nothing is sent.
     fn check_peer(&mut self) -> Result<(), Error> {
         let is_new = mem::take(&mut self.is_new);
         let is_idle = match &mut self.session {
@@ -266,15 +286,16 @@ impl Connection {
         self.attempt_state.lock().report.is_stale = !is_new;
         Err(self
             .attempt_state
-            .fail(Fault::Lost("the service ended the connection, or spoke, before it was asked".into())))
+            .fail(Fault::Lost("the service closed the connection, or sent bytes, before it was asked".into())))
     }
 
     fn stopped(&self, stop: Stop) -> Error {
         self.attempt_state.fail(stop.into_fault("while the request was sent"))
     }
 
-    /// Takes in what the peer says while the request is still being written. An interim answer (1xx) changes nothing; with
-    /// a final one the peer has decided, and may never read the rest. `encrypted`: all of the request is in TLS records.
+    /// Reads while the request is still being written. An interim answer (1xx) changes nothing. After a final one the
+    /// rest of the request is not written: the peer has decided and may never read it. `encrypted`: the whole request
+    /// is in TLS records already.
     fn read_while_writing(&mut self, encrypted: bool) -> Result<(), Error> {
         match self.read() {
             Ok(None) => self.unsent_may_be_tls |= encrypted,
@@ -288,7 +309,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads what is there of the answer: how many bytes, 0 at the end of the connection. `None` when that is nothing.
+    /// Reads the bytes of the answer that have arrived, and returns how many. 0 is the end of the connection, `None`
+    /// means that nothing has arrived.
     fn read(&mut self) -> Result<Option<usize>, Fault> {
         self.input.resize(INPUT_CAPACITY, 0);
         let read = match &mut self.session {
@@ -304,7 +326,7 @@ impl Connection {
         }
     }
 
-    /// Waits until there is something to read of the answer, and reads it.
+    /// Waits until a part of the answer has arrived, and reads it.
     fn read_within(&mut self, context: &CallContext, deadline: Instant) -> Result<usize, Fault> {
         let mut is_ready = self.session.as_mut().is_some_and(Session::has_input);
         loop {
@@ -320,7 +342,8 @@ impl Connection {
         }
     }
 
-    /// Reads the answer. What ends the wait for its body once the head is there does not undo the answer: it cuts the body.
+    /// Reads the answer. A fault after the head, such as the deadline, does not discard the answer: it only cuts the
+    /// body.
     fn read_answer(&mut self) -> Result<(), Fault> {
         let (context, deadline) =
             self.context().map_err(|_| Fault::Internal("an answer was awaited outside of an attempt".into()))?;
@@ -353,12 +376,13 @@ impl Transport for Connection {
         &mut self.buffers
     }
 
-    /// Holds `amount` more bytes back: head and body go out in one write, and one TLS record, once input is awaited.
+    /// Keeps `amount` more bytes pending. Head and body go out in one write and one TLS record when ureq waits for
+    /// input.
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
         self.buffers.add_pending(amount);
         if !mem::replace(&mut self.attempt_state.lock().begun, true) {
             let attempt = self.attempt_state.attempt()?;
-            // The first bytes of a request are its head, whole: `Endpoint` keeps it far below the room there is.
+            // ureq hands over the whole head at once. `Endpoint` limits its length, so head and fields fit the buffer.
             let fields = attempt.fields.upgrade();
             if !fields.is_some_and(|fields| self.buffers.add_to_head(fields.as_bytes(), fields.secret())) {
                 return Err(self.attempt_state.fail(Fault::Internal("the request's head is not whole".into())));
@@ -390,7 +414,8 @@ impl Transport for Connection {
             Some(answer) if matches!(answer.status, 200..=299) => {
                 answer.request_complete &= !(is_large && self.socket.has_unacknowledged());
             }
-            // Where that is not certain, a success is taken for one that came too early, and a failure for one that did not.
+            // If it is not certain, assume the cautious side: the request was incomplete for a 2xx (above), and
+            // complete for any other status.
             Some(answer) => answer.request_complete |= self.unsent_may_be_tls,
             None => {}
         }
@@ -399,7 +424,8 @@ impl Transport for Connection {
         Ok(true)
     }
 
-    /// For ureq, which asks before a request and after an answer. The look itself comes later, right before the first byte.
+    /// ureq asks before a request and after an answer. The real check is [`Connection::check_peer`], right before the
+    /// first byte.
     fn is_open(&mut self) -> bool {
         !self.broken
     }

@@ -1,7 +1,7 @@
-//! Addresses of a host: a cache, and a helper thread for a look-up that it lacks.
+//! DNS: looks up the addresses of a host in a helper thread, and caches them.
 //!
-//! The system's look-up can neither be interrupted nor be given a deadline, hence the thread. One look-up a host is under
-//! way at a time; whoever comes meanwhile waits for the same one, so a resolver that never answers costs one thread.
+//! The system's lookup can neither be interrupted nor given a deadline, hence the thread. Only one lookup per host is
+//! in flight at a time. Other calls wait for the same one, so a resolver that never answers costs one thread.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,24 +16,24 @@ use crate::http::Fault;
 use crate::http::request::is_localhost;
 use crate::sys::{self, Interest, Pair};
 
-/// How long an answer is kept, as libcurl does: the system does not tell the record's own time to live.
+/// How long an answer stays in the cache, as in libcurl. The system does not tell the TTL of the record.
 const CACHE_TIME: Duration = Duration::from_secs(60);
 
-/// The most addresses of a host that are tried.
+/// At most so many addresses of a host are tried.
 const MAX_ADDRESSES: usize = 16;
 
-/// What `localhost` and its subdomains mean.
+/// The addresses of `localhost` and its subdomains.
 const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 #[derive(Debug)]
 pub(crate) struct Dns {
-    look_up: LookUpFn,
-    /// A client asks for one host alone, its proxy's or its base URL's, so nothing but `CACHE_TIME` bounds it.
+    lookup: LookupFn,
+    /// Not bounded in size: a client looks up one host only, its proxy or the host of its base URL.
     hosts: Mutex<HashMap<String, Entry>>,
 }
 
 /// The addresses of a host, in the order of preference.
-type LookUpFn = fn(&str) -> io::Result<Vec<IpAddr>>;
+type LookupFn = fn(&str) -> io::Result<Vec<IpAddr>>;
 
 fn ask_the_system(host: &str) -> io::Result<Vec<IpAddr>> {
     Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
@@ -42,12 +42,12 @@ fn ask_the_system(host: &str) -> io::Result<Vec<IpAddr>> {
 #[derive(Debug)]
 enum Entry {
     Known { addresses: Arc<[IpAddr]>, at: Instant },
-    InFlight(Arc<LookUp>),
+    InFlight(Arc<Lookup>),
 }
 
-/// A look-up under way. `done` becomes readable (end of file) when the thread has ended, however it ended.
+/// A lookup in flight. `done` becomes readable (end of file) when the thread has ended, even by a panic.
 #[derive(Debug)]
-struct LookUp {
+struct Lookup {
     done: Pair,
     answer: Mutex<Option<Answer>>,
 }
@@ -58,12 +58,12 @@ struct Answer {
     at: Instant,
 }
 
-impl LookUp {
+impl Lookup {
     fn answer(&self) -> MutexGuard<'_, Option<Answer>> {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a call may wait for it that comes only now. Its answer may have come long ago, and nobody fetched it.
+    /// Whether a new call may use this lookup. If nobody fetched its answer, that may be too old by now.
     fn serves_newcomers(&self) -> bool {
         match &*self.answer() {
             None => true,
@@ -79,11 +79,12 @@ impl Default for Dns {
 }
 
 impl Dns {
-    fn new(look_up: LookUpFn) -> Self {
-        Dns { look_up, hosts: Mutex::default() }
+    fn new(lookup: LookupFn) -> Self {
+        Dns { lookup, hosts: Mutex::default() }
     }
 
-    /// The addresses of `host` in the order to try them: the families take turns, the system's favourite first.
+    /// The addresses of `host` in the order to try them: IPv4 and IPv6 alternate, the family that the system prefers
+    /// first.
     pub fn resolve(
         &self,
         host: &str,
@@ -98,28 +99,28 @@ impl Dns {
         if is_localhost(host) {
             return Ok(with_port(&LOOPBACK, port));
         }
-        let look_up = {
+        let lookup = {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
             match hosts.get(host) {
                 Some(Entry::Known { addresses, at }) if at.elapsed() < CACHE_TIME => {
                     return Ok(with_port(addresses, port));
                 }
-                Some(Entry::InFlight(look_up)) if look_up.serves_newcomers() => look_up.clone(),
+                Some(Entry::InFlight(lookup)) if lookup.serves_newcomers() => lookup.clone(),
                 _ => {
-                    let look_up = start(host, self.look_up)
-                        .map_err(|error| Fault::Connect(format!("no look-up of {host} could be started: {error}")))?;
-                    hosts.insert(host.to_owned(), Entry::InFlight(look_up.clone()));
-                    look_up
+                    let lookup = start(host, self.lookup)
+                        .map_err(|error| Fault::Connect(format!("no lookup of {host} could be started: {error}")))?;
+                    hosts.insert(host.to_owned(), Entry::InFlight(lookup.clone()));
+                    lookup
                 }
             }
         };
         context
-            .until_ready(&[Interest::read(&look_up.done)], deadline)
+            .until_ready(&[Interest::read(&lookup.done)], deadline)
             .map_err(|stop| stop.into_fault("while the host's address was looked up"))?;
 
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = look_up.answer();
-        let is_current = matches!(hosts.get(host), Some(Entry::InFlight(current)) if Arc::ptr_eq(current, &look_up));
+        let answer = lookup.answer();
+        let is_current = matches!(hosts.get(host), Some(Entry::InFlight(current)) if Arc::ptr_eq(current, &lookup));
         match &*answer {
             Some(Answer { found: Ok(addresses), at }) => {
                 if is_current {
@@ -140,7 +141,7 @@ impl Dns {
         }
     }
 
-    /// Drops a cached answer of which no address connected.
+    /// Drops the cached addresses of `host`, after none of them connected.
     pub fn forget(&self, host: &str) {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(hosts.get(host), Some(Entry::Known { .. })) {
@@ -149,16 +150,16 @@ impl Dns {
     }
 }
 
-/// What is said of a look-up that panicked.
-const NO_ANSWER: &str = "the look-up ended without an answer";
+/// The error text for a lookup that panicked.
+const NO_ANSWER: &str = "the lookup ended without an answer";
 
-fn start(host: &str, look_up: LookUpFn) -> io::Result<Arc<LookUp>> {
+fn start(host: &str, lookup: LookupFn) -> io::Result<Arc<Lookup>> {
     let (done, ended) = sys::pair()?;
-    let in_flight = Arc::new(LookUp { done, answer: Mutex::new(None) });
+    let in_flight = Arc::new(Lookup { done, answer: Mutex::new(None) });
     let (host, slot) = (host.to_owned(), in_flight.clone());
     let body = move || {
-        // A panic is an answer, too: else the next call would wait for a look-up that is over.
-        let found = match panic::catch_unwind(|| look_up(&host)) {
+        // A panic counts as an answer. Otherwise the next call would wait for a lookup that has ended.
+        let found = match panic::catch_unwind(|| lookup(&host)) {
             Ok(Ok(addresses)) if addresses.is_empty() => Err(io::Error::new(io::ErrorKind::NotFound, "it has none")),
             Ok(found) => found.map(interleave_families),
             Err(_) => Err(io::Error::other(NO_ANSWER)),
@@ -170,7 +171,7 @@ fn start(host: &str, look_up: LookUpFn) -> io::Result<Arc<LookUp>> {
     Ok(in_flight)
 }
 
-/// The families in turns, so that a dead one costs one attempt (RFC 8305, section 4).
+/// Alternates IPv4 and IPv6, so that a family without a route costs one attempt (RFC 8305, section 4).
 fn interleave_families(found: Vec<IpAddr>) -> Arc<[IpAddr]> {
     let mut addresses: Vec<IpAddr> = Vec::new();
     for address in found {

@@ -1,6 +1,8 @@
-//! The only I/O: a request goes out once, and what came of it comes back.
+//! The HTTP client: sends a request once and returns the answer, or why there is none. All network I/O of the library
+//! is here.
 //!
-//! A [`Transport`] belongs to one process; the child of a fork makes one of its own and leaves its parent's alone.
+//! A [`Transport`] holds the connection pool. It belongs to one process: the child of a fork makes its own and does not
+//! touch its parent's. How ureq is used is described in [`connection`].
 
 mod buffers;
 mod connection;
@@ -32,10 +34,10 @@ use self::tls::{Session, Tls};
 use crate::http::request::{Fields, Request};
 use crate::model::hooks::Level;
 
-/// How long an idle connection is used again. Well below what servers grant, so that they seldom close first.
+/// A connection that was idle for longer is not reused. Servers usually allow more, so they seldom close first.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(15);
 
-/// What the transport needs to know of its client.
+/// The client's options that the transport needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub proxy: Option<Proxy>,
@@ -44,7 +46,7 @@ pub(crate) struct Settings {
     pub max_connections: usize,
 }
 
-/// Sends requests over connections that it keeps.
+/// Sends requests over pooled connections.
 #[derive(Debug)]
 pub(crate) struct Transport {
     dialer: Arc<Dialer>,
@@ -57,13 +59,13 @@ pub(crate) struct Transport {
 /// The connection pool.
 #[derive(Debug, Default)]
 struct Pool {
-    /// Connections that nobody uses, the most recently used one last.
+    /// The idle connections, the most recently used one last.
     idle: Vec<PooledConnection>,
-    /// The client was closed: nothing is put back any more.
+    /// The client was closed: connections are no longer put back.
     closed: bool,
 }
 
-/// A connection, or the place for one, and the agent that speaks HTTP over it. One request at a time.
+/// A slot of the pool: a ureq agent that keeps at most one connection. It carries one request at a time.
 #[derive(Debug)]
 struct PooledConnection {
     agent: Agent,
@@ -76,7 +78,7 @@ impl Transport {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .proxy(None) // ours, in `Dialer`
+            .proxy(None) // `Dialer` connects through the proxy
             .user_agent("")
             .accept("")
             .accept_encoding("")
@@ -97,8 +99,9 @@ impl Transport {
         }
     }
 
-    /// Sends a request once, with `fields`, and waits, in `context`, for its answer. `request` makes it: anew where a kept
-    /// connection turns out to be of no more use before anything was sent.
+    /// Takes a connection from the pool, sends one request with the header fields `fields`, and waits in `context` for
+    /// the answer. `request` makes the request. It is called a second time if an idle connection turns out to be stale
+    /// before any byte was sent.
     pub fn exchange<'a>(
         &self,
         request: &dyn Fn() -> Request<'a>,
@@ -115,7 +118,7 @@ impl Transport {
             body_length,
         });
         if context.has_forked() {
-            mem::forget(connection); // the parent's
+            mem::forget(connection); // it belongs to the parent
             return Err(Failure { fault: Fault::Forked, request_complete: false });
         }
         let mut pool = self.pool();
@@ -125,13 +128,13 @@ impl Transport {
         result
     }
 
-    /// Closes the connections that nobody uses, and keeps none from now on.
+    /// Closes the idle connections. From now on no connection is put back into the pool.
     pub fn close(&self) {
         let mut pool = self.pool();
         pool.closed = true;
         let idle = mem::take(&mut pool.idle);
         drop(pool);
-        drop(idle); // without the lock
+        drop(idle); // after the lock is released
     }
 
     fn pool(&self) -> MutexGuard<'_, Pool> {
@@ -162,19 +165,19 @@ impl PooledConnection {
         hooks.log(Level::Debug, || format!("POST {} ({} bytes)", first.uri().path(), first.body().len()));
         let (mut ran, mut report) = run(first);
         if report.is_stale {
-            hooks.log(Level::Debug, || "the kept connection is of no more use; nothing was sent on it".into());
+            hooks.log(Level::Debug, || "the idle connection is stale; nothing was sent on it".into());
             (ran, report) = run(request());
         }
         if let Some(answer) = report.answer {
             hooks.log(Level::Debug, || {
-                // The request id stands in the outcome, where it is compared with what must not show.
+                // Without the request id: only the outcome shows it, after a check that it does not reveal a secret.
                 format!("answered {} ({} bytes of {:?})", answer.status, answer.body.len(), answer.content_type)
             });
             return Ok(answer);
         }
         let fault = report.fault.unwrap_or_else(|| {
             Fault::Internal(match ran {
-                Ok(_) => "an answer without an answer".into(),
+                Ok(_) => "ureq returned an answer that the connection did not read".into(),
                 Err(error) => error.to_string(),
             })
         });
@@ -187,7 +190,7 @@ impl PooledConnection {
     }
 }
 
-/// What the connections of a transport share.
+/// Opens connections: DNS, the proxy and TLS. All connections of a transport share it.
 #[derive(Debug)]
 struct Dialer {
     dns: Dns,
@@ -196,7 +199,7 @@ struct Dialer {
 }
 
 impl Dialer {
-    /// Connects to the host of `uri`, through the proxy where there is one, with TLS where it is https.
+    /// Connects to the host of `uri`, through the proxy if one is set, and with TLS if the scheme is https.
     fn connect(&self, uri: &Uri, context: &CallContext, deadline: Instant) -> Result<(Socket, Option<Session>), Fault> {
         let is_https = uri.scheme() == Some(&Scheme::HTTPS);
         let host = uri.host().unwrap_or_default();
@@ -207,7 +210,7 @@ impl Dialer {
         let connected = addresses.and_then(|addresses| {
             Socket::connect(&addresses, context, deadline).inspect_err(|fault| match fault {
                 Fault::Connect(_) | Fault::Deadline(_) => self.dns.forget(first_host),
-                _ => {} // the call ended; in the child of a fork the look-ups' lock is the parent's
+                _ => {} // the call ended; in the child of a fork the lock of the DNS cache may never be released
             })
         });
         let socket = match &self.proxy {

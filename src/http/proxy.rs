@@ -1,4 +1,4 @@
-//! Proxies: which one, and the tunnel through it (CONNECT).
+//! HTTP proxies: chooses the proxy, and opens the tunnel through it (CONNECT).
 
 mod no_proxy;
 mod reply;
@@ -23,13 +23,14 @@ use crate::http::request::{is_loopback, port_of};
 use crate::model::outcome::Error;
 use crate::sys::Interest;
 
-/// The most bytes of a proxy's answer, everything before it (1xx) included.
+/// The largest answer of a proxy, interim answers (1xx) included.
 const LARGEST_HEAD: usize = 16 * 1024;
 
-/// The variables that name the proxy of an https address, the first that is set and not empty, as libcurl does.
+/// The environment variables that name the proxy for https. The first one that is set and not empty counts, as in
+/// libcurl.
 const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
-/// An HTTP proxy. Its `Debug` and `Display` forms leave the credentials out.
+/// An HTTP proxy. Its `Debug` and `Display` forms redact the credentials.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     pub host: String,
@@ -38,7 +39,7 @@ pub(crate) struct Proxy {
     source: Source,
 }
 
-/// Where a proxy's URL was taken from.
+/// Where the proxy's URL comes from.
 #[derive(Clone, Copy)]
 enum Source {
     Option,
@@ -46,9 +47,11 @@ enum Source {
 }
 
 impl Proxy {
-    /// The proxy for `target` (host and port of an `https` address, or not): the option's; else, for https, the environment's.
+    /// Chooses the proxy for the host and port in `target`: the one in the option, or else, for https only, the one in
+    /// the environment.
     ///
-    /// `variable` reads the environment. `HTTP_PROXY` is not read: under CGI a request's `Proxy:` header sets it.
+    /// `variable` reads an environment variable. `HTTP_PROXY` is not read: under CGI the `Proxy:` header of a request
+    /// sets it.
     pub fn choose(
         option: Option<&str>,
         target: (&str, u16),
@@ -76,7 +79,7 @@ impl Proxy {
         (host, port): (&str, u16),
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Option<Self>, Error> {
-        // Lower case comes first, and an empty variable counts as not set: both as in libcurl.
+        // Lower case takes precedence, and an empty variable counts as not set, as in libcurl.
         let first_of = |names: &[&'static str]| -> Result<Option<(&'static str, String)>, Error> {
             let mut set = names.iter().filter_map(|name| Some((*name, variable(name)?)));
             let Some((name, value)) = set.find(|(_, value)| !value.is_empty()) else {
@@ -95,10 +98,10 @@ impl Proxy {
         first_of(&VARIABLES)?.map(|(name, url)| Proxy::parse(&url, Source::Variable(name))).transpose()
     }
 
-    /// Reads a URL such as `http://user:password@proxy.example:3128`; the scheme may be left out.
+    /// Parses a URL such as `http://user:password@proxy.example:3128`. The scheme may be omitted.
     ///
-    /// A password that is not percent-encoded would move the end of the host. So everything is checked before a part is
-    /// taken for the host, and no text quotes what may be a password.
+    /// A password that is not percent-encoded could make a part of it look like the host. So everything is checked
+    /// before a part is taken as the host, and no error text quotes a part that may be a password.
     fn parse(url: &str, source: Source) -> Result<Self, Error> {
         let refuse =
             |fault: &str| Err(source.refuse(fault, "give an address such as http://user:password@proxy.example:3128"));
@@ -147,7 +150,7 @@ impl Proxy {
         Ok(Proxy { host: authority.host().to_owned(), port: port.unwrap_or(80), authorization, source })
     }
 
-    /// The fault of looking up or connecting to this proxy, as one that names it.
+    /// Names the proxy in a fault of its lookup or connect.
     pub fn name_in(&self, fault: Fault) -> Fault {
         match fault {
             Fault::Connect(why) => Fault::Connect(format!("{self} cannot be reached: {why}")),
@@ -184,7 +187,7 @@ impl Proxy {
         let mut buffer = [0; 1024];
         loop {
             wait(Interest::read(socket))?;
-            // Why no more comes, if so: an answer that was cut off may still say enough.
+            // Set if no more bytes will come. An answer that was cut off may still say enough.
             let end = match socket.read(&mut buffer) {
                 Ok(0) if answer.is_empty() => Some("closed the connection without an answer".into()),
                 Ok(0) => Some("closed the connection in the middle of its answer".into()),
@@ -203,7 +206,7 @@ impl Proxy {
                     return Err(Fault::Connect(format!("{self} sent bytes that the service cannot have sent yet")));
                 }
                 (Some(Reply::NotHttp), _) => return Err(Fault::Connect(format!("{self} did not answer in HTTP/1.1"))),
-                // Bytes that keep coming do not put the deadline off.
+                // Bytes that keep coming must not extend the deadline.
                 (None, None) if Instant::now() >= deadline => return Err(self.too_late()),
                 (None, None) => {}
             }
@@ -214,7 +217,7 @@ impl Proxy {
         let authorization = self.authorization.as_ref().map_or("", |authorization| authorization.as_str());
         let (name, end) = if authorization.is_empty() { ("", "") } else { ("Proxy-Authorization: Basic ", "\r\n") };
         let parts = ["CONNECT ", target, " HTTP/1.1\r\nHost: ", target, "\r\n", name, authorization, end, "\r\n"];
-        // Large enough from the start: to grow would leave a copy of the credentials behind.
+        // Allocated in full: growing would leave a copy of the credentials behind.
         let mut request = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
         parts.iter().for_each(|part| request.push_str(part));
         request
@@ -224,7 +227,8 @@ impl Proxy {
         Fault::Deadline(format!("before {self} answered").into())
     }
 
-    /// What an answer other than 2xx means. Most of them will be the same the next time.
+    /// The fault for an answer other than 2xx. Most statuses would be the same on the next try; the others allow a
+    /// retry.
     fn refusal(&self, target: &str, status: u16, schemes: &[&str]) -> Fault {
         let name = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
         let named = name.map_or_else(|| status.to_string(), |name| format!("{status} {name}"));
@@ -269,13 +273,13 @@ impl Source {
     }
 }
 
-/// The scheme, `http` where there is none, and what follows it.
+/// Splits a URL into the scheme (`http` if there is none) and the rest.
 fn split_scheme(url: &str) -> (&str, &str) {
     let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)).unwrap_or(("http", url))
 }
 
-/// Whether `text` can stand before the `@` (RFC 3986, section 3.2.1).
+/// Whether `text` is valid before the `@` (RFC 3986, section 3.2.1).
 fn is_userinfo(text: &str) -> bool {
     let mut parts = text.split('%');
     let is_plain =
@@ -285,7 +289,7 @@ fn is_userinfo(text: &str) -> bool {
         && parts.all(|part| is_plain(part) && part.as_bytes().iter().take(2).filter(|byte| is_hex(byte)).count() == 2)
 }
 
-/// As RFC 7617 has them. None where the user has a colon: it would end the user.
+/// The credentials in the form of RFC 7617. `None` if the user has a colon, which would end the user there.
 fn basic_credentials(credentials: &str) -> Option<Zeroizing<String>> {
     let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
     let mut plain = Zeroizing::new(Vec::with_capacity(credentials.len() + 1));
@@ -304,7 +308,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// As a text for a person names it.
+/// The form for texts that a person reads.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = match self.source {

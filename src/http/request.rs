@@ -1,4 +1,5 @@
-//! Where and how the service is asked: the base URL, the path, the headers. Pure.
+//! The request: checks the base URL and builds the path, the headers and the fields that are spliced in beneath ureq.
+//! No I/O.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -14,35 +15,36 @@ use crate::model::message::Message;
 use crate::model::options::{ApiVersion, Options};
 use crate::model::outcome::Error;
 
-/// The length of a key of the service, which the specification gives; other lengths are sent all the same.
+/// The length of an API key by the service's specification. Keys of other lengths are sent as well.
 pub(crate) const KEY_LENGTH: usize = 64;
 
-/// The most bytes of what the host sets for every request's head. Ours: far above use, and the head fits one buffer.
+/// The limit for each of the host's values in the head of a request, in bytes. It is far above real use, and keeps the
+/// head within one buffer.
 const LONGEST: usize = 1024;
 
-/// What every request of a client shares.
+/// The parts that all requests of a client share.
 pub(crate) struct Endpoint {
     scheme: Scheme,
     authority: Authority,
-    /// Path up to the user's id: `/api/public/users/`.
+    /// The path up to the user's id: `/api/public/users/`.
     users: String,
-    /// Those that ureq has to know.
+    /// The header fields that ureq itself needs: Host and Content-Length.
     headers: HeaderMap,
     fields: Fields,
 }
 
-/// The header fields that are the same in every request of a client, as they go out: `name: value`, each with its line end.
+/// The header fields that are the same in every request of a client, in their form on the wire: `name: value` lines.
 ///
-/// They are added to the head beneath ureq. What never holds the API key cannot log it; and what is not handed over field
-/// by field need not be copied, checked and written anew for every request.
+/// [`connection`](super::connection) splices them into the head beneath ureq. So ureq never holds the API key and
+/// cannot log it, and the fields are not copied, checked and formatted again for every request.
 #[derive(Clone)]
 pub(crate) struct Fields {
     text: Arc<Zeroizing<String>>,
     key_length: usize,
 }
 
-/// [`Fields`] for the time of an attempt: they are wiped when the client is freed, also where an attempt of a thread that the
-/// child of a fork does not have can never end.
+/// A weak reference to [`Fields`] for one attempt. It does not keep the key alive: the key is wiped when the client is
+/// freed. In the child of a fork an attempt of another thread never ends, and would keep a strong reference for ever.
 #[derive(Clone, Debug)]
 pub(crate) struct WeakFields {
     text: Weak<Zeroizing<String>>,
@@ -50,7 +52,7 @@ pub(crate) struct WeakFields {
 }
 
 impl WeakFields {
-    /// `None` once the client is freed.
+    /// `None` after the client was freed.
     pub fn upgrade(&self) -> Option<Fields> {
         Some(Fields { text: self.text.upgrade()?, key_length: self.key_length })
     }
@@ -65,7 +67,7 @@ impl Fields {
         self.text.as_bytes()
     }
 
-    /// Where the API key stands.
+    /// The position of the API key.
     pub fn secret(&self) -> Range<usize> {
         AUTHORIZATION.len()..AUTHORIZATION.len() + self.key_length
     }
@@ -75,14 +77,14 @@ impl Fields {
     }
 }
 
-/// The API key does not show.
+/// Redacted: the API key is not shown.
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Fields")
     }
 }
 
-/// One message, checked: what its requests need beside what all requests share.
+/// A checked message: the URI and the body of its requests.
 pub(crate) struct Prepared {
     uri: Uri,
     body: Vec<u8>,
@@ -115,7 +117,7 @@ impl Endpoint {
     }
 
     pub fn port(&self) -> u16 {
-        // `new` refused what is not a port.
+        // `new` has refused an invalid port.
         port_of(&self.authority).ok().flatten().unwrap_or(if self.is_https() { 443 } else { 80 })
     }
 
@@ -138,7 +140,7 @@ impl Endpoint {
         Ok(Prepared { uri, body })
     }
 
-    /// A request for a message; each attempt uses up one.
+    /// A request for a message. Each attempt consumes one.
     pub fn request<'a>(&self, prepared: &'a Prepared) -> Request<'a> {
         let mut request = Request::new(&prepared.body[..]);
         *request.method_mut() = Method::POST;
@@ -151,13 +153,13 @@ impl Endpoint {
     }
 }
 
-/// Everything but RFC 3986's unreserved characters.
+/// All characters except the unreserved ones of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn headers(authority: &Authority) -> Result<HeaderMap, Error> {
     let host = HeaderValue::from_str(authority.as_str())
         .map_err(|_| Error::invalid("base_url cannot stand in a header: use visible ASCII characters"))?;
-    // Host first, as RFC 9110, section 7.2, asks. Content-Length is set for each request; it stands here so that the map
+    // Host comes first, as RFC 9110, section 7.2, asks. Content-Length is set per request; it is here so that the map
     // need not grow then.
     let mut headers = HeaderMap::with_capacity(2);
     headers.insert(header::HOST, host);
@@ -165,7 +167,7 @@ fn headers(authority: &Authority) -> Result<HeaderMap, Error> {
     Ok(headers)
 }
 
-/// What stands before the API key in [`Fields`].
+/// The start of [`Fields`]. The API key follows it.
 const AUTHORIZATION: &str = "authorization: Token ";
 
 fn fields(api_key: &str, options: &Options) -> Result<Fields, Error> {
@@ -204,7 +206,7 @@ fn fields(api_key: &str, options: &Options) -> Result<Fields, Error> {
         if agent.is_empty() { "" } else { " " },
         concat!("userengage/", env!("CARGO_PKG_VERSION"), "\r\n"),
     ];
-    // Large enough from the start: to grow would leave a copy of the key behind.
+    // Allocated in full: growing would leave a copy of the key behind.
     let mut text = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
     parts.iter().for_each(|part| text.push_str(part));
     Ok(Fields { text: Arc::new(text), key_length: api_key.len() })
@@ -249,8 +251,8 @@ fn parse_base_url(url: &str) -> Result<(Scheme, Authority, String), Error> {
     Ok((scheme, authority, path.path().to_owned()))
 }
 
-/// The port that `authority` names, if it names one. An error where what follows the host is not a port, which http's own
-/// parser lets pass (`:`, `:0`, `:+80`, `[::1]80`).
+/// The port in `authority`, if it has one. An error if the text after the host is not a port. The parser of the http
+/// crate accepts such text (`:`, `:0`, `:+80`, `[::1]80`).
 pub(crate) fn port_of(authority: &Authority) -> Result<Option<u16>, ()> {
     let after_user = authority.as_str().rsplit('@').next().unwrap_or_default();
     let after_host = &after_user[authority.host().len()..];
@@ -264,9 +266,10 @@ pub(crate) fn port_of(authority: &Authority) -> Result<Option<u16>, ()> {
     }
 }
 
-/// Whether `host` can only be this machine: a name that [`is_localhost`], 127.0.0.0/8 or ::1, in their usual forms.
+/// Whether `host` can only be this machine: `localhost` (see [`is_localhost`]), 127.0.0.0/8 or ::1, in their usual
+/// forms.
 ///
-/// Other spellings (`127.1`, `0x7f.1`, `[::ffff:127.0.0.1]`, `0.0.0.0`) are not: each system reads them in its own way.
+/// Other spellings (`127.1`, `0x7f.1`, `[::ffff:127.0.0.1]`, `0.0.0.0`) do not count: systems read them differently.
 pub(crate) fn is_loopback(host: &str) -> bool {
     is_localhost(host)
         || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
@@ -276,8 +279,8 @@ pub(crate) fn is_loopback(host: &str) -> bool {
             .is_some_and(|host| host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()))
 }
 
-/// Whether `host` is `localhost` or ends in `.localhost`, with or without a last dot. Such a name means this machine, always
-/// (RFC 6761, section 6.3): it is never looked up.
+/// Whether `host` is `localhost` or ends in `.localhost`, with or without a final dot. Such a name always means this
+/// machine and is never looked up (RFC 6761, section 6.3).
 pub(crate) fn is_localhost(host: &str) -> bool {
     const NAME: &str = "localhost";
     let host = host.strip_suffix('.').unwrap_or(host).as_bytes();

@@ -1,22 +1,23 @@
-//! What an attempt came to, in the words of HTTP: an [`Answer`], or a [`Failure`] without one. What it proves of the message
-//! is for [`send`](crate::send) to say.
+//! The result of an attempt in terms of HTTP: an [`Answer`], or a [`Failure`]. What it proves about the message is
+//! decided in [`send`](crate::send).
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// An HTTP answer, as far as it matters here.
+/// An HTTP response, reduced to the parts that this library reads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     pub status: u16,
     pub location_host: Option<String>,
     pub content_type: ContentType,
-    /// Whether the body was encoded (gzip and its like), which this library undoes for nobody: its bytes say nothing.
+    /// Whether the body is encoded (gzip, for example). This library does not decode it, so its bytes say nothing.
     pub content_encoded: bool,
     pub retry_after: Option<String>,
-    /// The server's own time (`Date`), from which a `Retry-After` that is a date counts.
+    /// The server's clock (`Date`). A `Retry-After` with a date is measured from it.
     pub date: Option<String>,
     pub request_id: String,
-    /// The answer names itself Cloudflare's: its own statuses (520 to 530) then mean what Cloudflare documents.
+    /// Whether the `Server` field names Cloudflare. The statuses 520 to 530 then have the meaning that Cloudflare
+    /// documents.
     pub cloudflare: bool,
     /// The body, decoded, up to [`KEPT_BODY`].
     pub body: Vec<u8>,
@@ -25,25 +26,25 @@ pub(crate) struct Answer {
     pub request_complete: bool,
 }
 
-/// How much of an answer's body is kept.
+/// How many bytes of a body are kept.
 pub(crate) const KEPT_BODY: usize = 64 * 1024;
 
 /// How the body of an answer ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum BodyEnd {
-    /// It came to its end.
+    /// The body is complete.
     #[default]
     Whole,
-    /// The end of the connection ended it, which nothing tells from a connection that ended too early.
+    /// The end of the connection ended it. Whether the connection ended too early cannot be told.
     Closed,
-    /// It stopped before its end: the peer ended the connection, the deadline passed, or it was too large to read on.
-    /// What came until then was sound.
+    /// It stopped before its end: the peer closed the connection, the deadline passed, or the body was too large. The
+    /// bytes until then are valid.
     Cut,
-    /// Its framing is broken, or bytes came that cannot be decoded: what it said cannot be told.
+    /// Its framing is broken, or bytes came that cannot be decoded. The content is unknown.
     Broken,
 }
 
-/// The media type of an answer's body, as far as it matters here.
+/// The media type of an answer's body, reduced to the kinds that this library distinguishes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ContentType {
     Json,
@@ -53,7 +54,8 @@ pub(crate) enum ContentType {
 }
 
 impl ContentType {
-    /// Of the value of a `Content-Type` header: the media type before the first `;` decides, not its parameters.
+    /// Parses the value of a `Content-Type` header. Only the media type before the first `;` counts, not its
+    /// parameters.
     pub fn of(value: &str) -> Self {
         let media_type = value.split(';').next().unwrap_or_default().trim();
         let is = |known: &str| media_type.eq_ignore_ascii_case(known);
@@ -83,34 +85,35 @@ pub(crate) struct Failure {
     pub request_complete: bool,
 }
 
-/// Why there was no answer. The texts are for a person.
+/// Why there was no answer. The texts are written for a person.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// No address for the host, no connection, or the proxy refused for now.
+    /// The host has no address, no connection was made, or the proxy refused for now.
     Connect(String),
-    /// The proxy refused, and will again: its credentials are wrong, say, or the service is not on its list.
+    /// The proxy refused, and will refuse again: its credentials are wrong, for example, or it does not allow the
+    /// service.
     ProxyRefused(String),
-    /// The certificate does not prove that this is the service.
+    /// The server's certificate does not prove that it is the service, or the server demands a client certificate.
     Certificate(String),
-    /// The handshake was cut off or made no sense.
+    /// The TLS handshake was cut off or was invalid.
     Handshake(String),
-    /// The deadline of the call passed; what it waited for.
+    /// The deadline of the call passed. The text says when: "before an answer came".
     Deadline(Cow<'static, str>),
-    /// The connection ended under the request.
+    /// The connection ended during the request.
     Lost(String),
-    /// What came is no HTTP answer, or too large for one.
+    /// The received bytes are not an HTTP answer, or its head is too large.
     Garbage(String),
-    /// The interrupt callback asked for the end.
+    /// The call was cancelled, by the interrupt callback or by the cancel signal of its batch.
     Cancelled,
     /// The client was closed.
     Closed,
-    /// This process is a copy that `fork()` made during the call, which goes on in the parent.
+    /// This process is a child that `fork()` made during the call. The call goes on in the parent.
     Forked,
-    /// A fault of this library.
+    /// A bug in this library, or a system call that failed unexpectedly.
     Internal(String),
 }
 
-/// What happened, as the start of a sentence.
+/// Prints what happened, as the start of a sentence.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,7 +1,7 @@
-//! Reads one HTTP/1.x answer from the bytes of a connection, however these are split. Pure.
+//! Parses one HTTP/1.x answer from the bytes of a connection, however they are split. No I/O.
 //!
-//! The rules are those of RFC 9112. A field that nobody reads cannot spoil an answer. The framing of a body has to be
-//! exact, since what a body says decides whether a message was delivered.
+//! The rules are those of RFC 9112. Fields that this library does not read are skipped, so they cannot make an answer
+//! invalid. The framing of the body must be exact, because the body decides whether a message was delivered.
 
 mod chunks;
 mod fields;
@@ -14,28 +14,29 @@ use self::fields::{Fields, Framing};
 use self::status_line::StatusLine;
 use crate::http::{Answer, BodyEnd, Fault, KEPT_BODY};
 
-/// The largest head of an answer, everything before it (1xx) included.
+/// The largest head of an answer, interim answers (1xx) before it included.
 pub(super) const LARGEST_HEAD: usize = 64 * 1024;
-/// How much of a body is read so that the connection can be used again. Framing counts as read.
+/// At most so many bytes of a body are read, its framing included. After a larger body the connection is not reused.
 const READ_BODY: usize = 1024 * 1024;
-/// A buffer for heads that is larger is not kept for the next answer: hardly any is.
+/// A larger buffer for heads is freed after the answer. Few heads need one.
 const MAX_KEPT_BUFFER: usize = 4 * 1024;
 
-/// Reads one answer at a time. Its memory is bounded whatever comes, and its work is linear in the bytes.
+/// Reads one answer at a time. Its memory is bounded for any input, and its work is linear in the bytes.
 #[derive(Default)]
 pub(super) struct ResponseReader {
     stage: Stage,
-    /// All heads so far, up to where the final one ends.
+    /// The bytes of all heads so far, up to the end of the final one.
     head: Vec<u8>,
     status_line: StatusLine,
     fields: Fields,
-    /// Where in `head` the last field begins, which the next line may continue, and where the line after it begins.
+    /// The positions in `head` at which the last field begins (the next line may continue it), and at which the next
+    /// line begins.
     field_start: usize,
     line_start: usize,
-    /// Valid once `has_head`. Its `body_end` always holds what is true if nothing more comes.
+    /// Valid if `has_head`. Its `body_end` is always the right one in case no more bytes come.
     answer: Answer,
     has_head: bool,
-    /// How many bytes came after the head, framing included.
+    /// How many bytes were read after the head, framing included.
     received_body: usize,
     reusable: bool,
 }
@@ -44,10 +45,10 @@ pub(super) struct ResponseReader {
 enum Stage {
     #[default]
     Head,
-    /// A body with so many bytes left.
+    /// A body with a length. The number is how many bytes are left.
     Length(u64),
     Chunks(Chunks),
-    /// A body that the end of the connection ends.
+    /// A body that ends with the connection.
     UntilEnd,
     Done,
 }
@@ -57,15 +58,15 @@ impl ResponseReader {
         Self::default()
     }
 
-    /// Begins the next answer of the same connection.
+    /// Starts the next answer on the same connection.
     pub fn begin(&mut self) {
         self.clear_head();
         let head = std::mem::take(&mut self.head);
         *self = ResponseReader { head, ..Self::default() };
     }
 
-    /// Takes in all of `bytes`. The only error is [`Fault::Garbage`], while the head of the final answer is not complete:
-    /// this is no HTTP/1.x answer, or its head is too large.
+    /// Reads all of `bytes`. The only error is [`Fault::Garbage`], before the head of the final answer is complete: the
+    /// bytes are not an HTTP/1.x answer, or its head is too large.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
         if matches!(self.stage, Stage::Head) {
             let room = bytes.len().min(LARGEST_HEAD - self.head.len());
@@ -85,16 +86,17 @@ impl ResponseReader {
         self.has_head
     }
 
-    /// Whether nothing more is awaited.
+    /// Whether the answer is over. No more bytes are needed.
     pub fn is_done(&self) -> bool {
         matches!(self.stage, Stage::Done)
     }
 
-    /// No more bytes will come: the peer ended the connection in order (`clean`), or it broke, or the caller gave up.
+    /// Ends the answer because no more bytes will come. `clean`: the peer closed the connection in order. Otherwise it
+    /// broke, or the caller gave up.
     pub fn end(&mut self, clean: bool) {
         match &self.stage {
             Stage::UntilEnd if clean => self.answer.body_end = BodyEnd::Closed,
-            // Bytes came, but none of them was content: they may be anything, such as a page instead of a chunk.
+            // Bytes came, but none of them was content. They may be anything, such as a page instead of a chunk.
             Stage::Chunks(_)
                 if self.answer.body_end == BodyEnd::Cut && self.answer.body.is_empty() && self.received_body > 0 =>
             {
@@ -105,13 +107,13 @@ impl ResponseReader {
         self.stop();
     }
 
-    /// Whether the connection can serve another request: the answer is whole, nothing came beyond it, and the peer
-    /// keeps the connection open.
+    /// Whether the connection can be reused: the answer is complete, no bytes came after it, and the peer keeps the
+    /// connection open.
     pub fn can_reuse(&self) -> bool {
         self.is_done() && self.reusable
     }
 
-    /// The answer, once its head is complete. A body that has not come to its end counts as given up.
+    /// Takes the answer if its head is complete. A body that is not complete is cut.
     pub fn take(&mut self, request_complete: bool) -> Option<Answer> {
         if !std::mem::take(&mut self.has_head) {
             return None;
@@ -122,20 +124,21 @@ impl ResponseReader {
         Some(Answer { request_complete, ..std::mem::take(&mut self.answer) })
     }
 
-    /// Ends the answer as it is. The connection is of no more use.
+    /// Ends the answer as it is. The connection cannot be reused.
     fn stop(&mut self) {
         self.stage = Stage::Done;
         self.reusable = false;
     }
 
-    /// Returns how many of the bytes belong to the head.
+    /// Reads the head. Returns how many of the bytes belong to it.
     fn read_head(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
         let before = self.head.len();
         self.head.extend_from_slice(bytes);
         let mut at = before;
         loop {
             if !self.status_line.is_complete() {
-                let garbage = |_| Fault::Garbage("what came is no HTTP/1.1 answer: it has no valid status line".into());
+                let garbage =
+                    |_| Fault::Garbage("what came is not an HTTP/1.1 answer: it has no valid status line".into());
                 at += self.status_line.read(&self.head[at..]).map_err(garbage)?;
                 (self.field_start, self.line_start) = (at, at);
             }
@@ -183,8 +186,8 @@ impl ResponseReader {
             }
             Framing::Length(length) => Stage::Length(length),
             Framing::Chunked { unambiguous } => {
-                // HTTP/1.0 has no chunks, and a peer that also sends a length may mean that one: where the next answer
-                // begins is not certain.
+                // HTTP/1.0 has no chunks, and a peer that also sends a length may mean the length. In both cases it is
+                // not certain where the next answer would begin.
                 self.reusable &= unambiguous && self.status_line.is_http_1_1();
                 Stage::Chunks(Chunks::default())
             }
@@ -236,14 +239,14 @@ impl ResponseReader {
                 self.stop();
             }
         }
-        // What is left lies beyond the end, or beyond what is read of any answer.
+        // The remaining bytes come after the end of the answer, or exceed the limit.
         if taken < bytes.len() {
             self.stop();
         }
     }
 }
 
-/// Keeps the start of a body.
+/// Appends `data` to the kept start of a body, up to [`KEPT_BODY`].
 fn keep(body: &mut Vec<u8>, data: &[u8]) {
     body.extend_from_slice(&data[..data.len().min(KEPT_BODY - body.len())]);
 }

@@ -1,4 +1,5 @@
-//! A TCP connection that never blocks: connecting to the first address that answers, one write, one read.
+//! A TCP connection that never blocks. It connects to the first address that answers; it writes and reads once per
+//! call.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -8,14 +9,14 @@ use super::wait::{CallContext, Stop};
 use crate::http::Fault;
 use crate::sys::{self, Interest, Pollable, ProcessSocket};
 
-/// How long an address has before the next one is tried beside it (RFC 8305, section 5).
+/// The delay before the next address is tried in parallel (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(crate) struct Socket(ProcessSocket<TcpStream>);
 
 impl Socket {
-    /// Connects to whichever of `addresses` answers first.
+    /// Tries the `addresses` in order and partly in parallel, and keeps the first connection that succeeds.
     pub fn connect(addresses: &[SocketAddr], context: &CallContext, deadline: Instant) -> Result<Self, Fault> {
         let mut next = addresses.iter();
         let mut in_flight: Vec<(SocketAddr, ProcessSocket<TcpStream>)> = Vec::new();
@@ -52,38 +53,40 @@ impl Socket {
         }
     }
 
-    /// Writes what the kernel takes at once; `WouldBlock` when that is nothing. Raises no SIGPIPE.
+    /// Writes as much as the kernel takes at once; `WouldBlock` if it takes nothing. Does not raise SIGPIPE.
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         retry_interrupted(|| sys::send(&self.0, bytes))
     }
 
-    /// Reads what is there; `WouldBlock` when that is nothing, 0 at the end.
+    /// Reads the bytes that have arrived; `WouldBlock` if there are none, 0 at the end of the connection.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         retry_interrupted(|| sys::receive(&self.0, buffer, false))
     }
 
-    /// Whether a part of what was written has not arrived at the peer's system. An answer that comes all the same was not
-    /// made of the whole: whoever has read all of it acknowledges all of it with the answer (RFC 9293, section 3.4).
+    /// Whether the peer's system has not acknowledged a part of the written bytes. An answer that has arrived
+    /// nevertheless does not rest on the whole request: a peer that has read all of it acknowledges all of it with the
+    /// answer (RFC 9293, section 3.4).
     pub fn has_unacknowledged(&self) -> bool {
         sys::unacknowledged(&self.0) > 0
     }
 
-    /// Whether a part of what was written has never left. It never will where the connection was reset.
+    /// Whether a part of the written bytes was never sent. After a reset it never will be.
     pub fn has_unsent(&self) -> bool {
         sys::unsent(&self.0) > 0
     }
 
-    /// Whether there is neither an end nor a byte to read: what an idle connection looks like.
+    /// Whether the connection looks idle: it is open and has no byte to read.
     pub fn is_idle(&self) -> bool {
         let peeked = retry_interrupted(|| sys::receive(&self.0, &mut [0], true));
         matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 
-/// What came of a connect that has ended.
+/// Checks the result of a connect that has ended.
 ///
-/// On this machine a connect to a port that nobody listens on can meet itself: where that port is the one that the system
-/// chose for this end, TCP connects the socket to itself, and the request would be its own answer.
+/// A socket that is connected to itself counts as refused. That can happen with a local port that nobody listens on: if
+/// the system chooses the same port for this end, TCP connects the socket to itself, and the request would come back as
+/// its own answer.
 fn connected(stream: &ProcessSocket<TcpStream>) -> io::Result<()> {
     let stream = stream.get()?;
     match stream.take_error()? {
@@ -99,7 +102,7 @@ impl Pollable for Socket {
     }
 }
 
-/// The calls do not block, so a signal is no reason to stop: the waits ask the caller.
+/// Repeats `call` while a signal interrupts it. The calls do not block; the waits ask the interrupt callback.
 fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

@@ -1,4 +1,4 @@
-//! TLS: which certificates are trusted, and a session over a [`Socket`].
+//! TLS: the trusted certificates, and a session over a [`Socket`].
 
 mod words;
 
@@ -26,18 +26,17 @@ use crate::http::Fault;
 use crate::model::outcome::Error;
 use crate::sys::Interest;
 
-/// The certificate authorities that are trusted.
+/// The trusted certificate authorities: Mozilla's, which are built in, or only those in `ca_file`.
 ///
-/// Mozilla's, built in, or those of `ca_file` alone. Built in, because the system's store differs from machine to machine,
-/// and to read Debian's took the making of a client 0.6 ms in the place of 0.02; who has an authority of their own names
-/// its file.
+/// They are built in because the system's store differs from machine to machine and is slow to read: with Debian's
+/// store a client took 0.6 ms to make instead of 0.02 ms. Users with an authority of their own name its file.
 #[derive(Clone)]
 pub(crate) struct Roots(Option<Arc<RootCertStore>>);
 
-/// Far above the size of any collection of authorities.
+/// The size limit of `ca_file`, far above any collection of authorities.
 const LARGEST_CA_FILE: u64 = 16 * 1024 * 1024;
 
-/// How much of a path is shown.
+/// At most so many characters of a path are shown.
 const LONGEST_PATH: usize = 300;
 
 impl Roots {
@@ -49,7 +48,7 @@ impl Roots {
             return Err(Error::invalid("ca_file is empty: give the path of a PEM file, or leave it out"));
         }
         Self::read(path).map(|store| Roots(Some(Arc::new(store)))).map_err(|fault| {
-            // On one line, whatever was given for a path.
+            // Escaped, so that any path stays on one line.
             let path = path.display().to_string();
             let shown: String = path.chars().take(LONGEST_PATH).flat_map(char::escape_debug).collect();
             Error::invalid(format!(
@@ -58,7 +57,7 @@ impl Roots {
         })
     }
 
-    /// The certificates in a file; or what is wrong with it, as the end of a sentence.
+    /// Reads the certificates in a file. The error says what is wrong with it, as the end of a sentence.
     fn read(path: &Path) -> Result<RootCertStore, String> {
         let unreadable = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => "does not exist".to_owned(),
@@ -69,7 +68,7 @@ impl Roots {
         if kind.is_dir() {
             return Err("is a directory".into());
         }
-        // A pipe could keep its reader waiting, a device has no end.
+        // Reading a pipe could block, and a device may have no end.
         if !kind.is_file() {
             return Err("is not a file".into());
         }
@@ -96,7 +95,7 @@ impl Roots {
 
     fn store(&self) -> Arc<RootCertStore> {
         self.0.clone().unwrap_or_else(|| {
-            // Without a lock, which the child of a fork could find held for ever.
+            // No lock: in the child of a fork it could stay locked for ever.
             static BUILT_IN: OnceBox<Arc<RootCertStore>> = OnceBox::new();
             BUILT_IN
                 .get_or_init(|| Box::new(Arc::new(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())))
@@ -105,7 +104,7 @@ impl Roots {
     }
 }
 
-/// What a file without certificates holds, as the end of a sentence.
+/// Says what a file without certificates holds, as the end of a sentence.
 fn without_certificates(bytes: &[u8]) -> &'static str {
     let has = |text: &[u8]| bytes.windows(text.len()).any(|part| part == text);
     match bytes {
@@ -113,7 +112,7 @@ fn without_certificates(bytes: &[u8]) -> &'static str {
         // An ASN.1 sequence of more than 255 bytes.
         [0x30, 0x82, ..] => "is in binary form (DER), not PEM",
         _ if has(b"PRIVATE KEY-----") => "holds a private key and no certificate",
-        _ if has(b"-----BEGIN TRUSTED CERTIFICATE-----") => "holds certificates in OpenSSL's own form alone",
+        _ if has(b"-----BEGIN TRUSTED CERTIFICATE-----") => "holds certificates only in OpenSSL's own form",
         _ if has(b"-----BEGIN ") => "holds PEM, but no certificate",
         _ => "holds no certificate",
     }
@@ -125,7 +124,7 @@ impl fmt::Debug for Roots {
     }
 }
 
-/// Makes sessions. Remembers them for resumption, so the child of a fork needs one of its own.
+/// Makes sessions, and remembers them for resumption. The child of a fork needs its own.
 #[derive(Debug)]
 pub(crate) struct Tls {
     roots: Roots,
@@ -151,7 +150,7 @@ impl Tls {
             .cloned()
     }
 
-    /// Shakes hands with `host` over `socket`.
+    /// Does the TLS handshake with `host` over `socket`.
     pub fn connect(
         &self,
         host: &str,
@@ -171,7 +170,7 @@ impl Tls {
         while session.tls.is_handshaking() {
             match session.flush(socket) {
                 Ok(()) => {
-                    // Before every read: bytes that keep coming must not keep the deadline from being looked at.
+                    // Wait before every read: this checks the deadline even if bytes keep coming.
                     wait(Interest::read(socket))?;
                     session
                         .fill(socket)
@@ -194,14 +193,14 @@ fn ignore_would_block(error: io::Error) -> io::Result<()> {
 }
 
 thread_local! {
-    /// Set when the handshake that this thread processes asks for a client certificate.
+    /// Set when the handshake that this thread processes requests a client certificate.
     static CERTIFICATE_WANTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has no client certificate, and notes that one was asked for.
+/// Offers no client certificate, and records in [`CERTIFICATE_WANTED`] that one was requested.
 ///
-/// All connections share it, as rustls resumes a session only under the resolver that began it. So the note is the
-/// thread's: rustls asks while [`Session::fill`] runs, which takes the note.
+/// All connections share it, because rustls resumes a session only with the resolver that began it. So the record is
+/// per thread: rustls calls the resolver while [`Session::fill`] runs, and `fill` takes the record.
 #[derive(Debug)]
 struct NoCertificate;
 
@@ -216,7 +215,7 @@ impl ResolvesClientCert for NoCertificate {
     }
 }
 
-/// Loads no private key: this library never shows a certificate of its own. The code that signs would be 60 KB of it.
+/// Loads no private keys: this library never presents a certificate. This leaves out 60 KB of signing code.
 #[derive(Debug)]
 struct NoKeys;
 
@@ -226,23 +225,23 @@ impl KeyProvider for NoKeys {
     }
 }
 
-/// How often [`Session::is_idle`] reads, 4 KiB at most a time. A server sends a few tickets of some 200 bytes.
+/// How often [`Session::is_idle`] reads at most, up to 4 KiB each time. A server sends a few tickets of some 200 bytes.
 const MAX_READS_OF_IDLE: usize = 8;
 
-/// The TLS state of one connection. Does not wait: `WouldBlock` says that the socket would.
+/// The TLS state of one connection. It never waits: it returns `WouldBlock` when the socket does.
 #[derive(Debug)]
 pub(crate) struct Session {
     tls: Box<ClientConnection>,
-    /// Why no more records can be read. It is told after the plaintext that came before it.
+    /// Why no more records can be read. Reported after the plaintext that came before it.
     failure: Option<rustls::Error>,
-    /// The handshake asked for a client certificate. None was sent.
+    /// The server has requested a client certificate. None was sent.
     certificate_wanted: bool,
-    /// Plaintext has come.
+    /// Plaintext was received.
     answered: bool,
 }
 
 impl Session {
-    /// Takes plain bytes; they go out with [`Session::flush`]. Takes none while 64 KiB wait.
+    /// Takes plaintext, which [`Session::flush`] sends. Takes nothing while 64 KiB are unsent.
     pub fn push(&mut self, plain: &[u8]) -> io::Result<usize> {
         self.tls.writer().write(plain)
     }
@@ -251,7 +250,7 @@ impl Session {
         self.tls.wants_write()
     }
 
-    /// Writes records until none is left, or the socket takes no more.
+    /// Writes records until all are written or the socket takes no more.
     pub fn flush(&mut self, socket: &Socket) -> io::Result<()> {
         while self.tls.wants_write() {
             self.tls.write_tls(&mut Writer(socket))?;
@@ -259,8 +258,8 @@ impl Session {
         Ok(())
     }
 
-    /// Reads once from the socket, unless there is something to pull. What came is for [`Session::pull`] to tell, a TLS
-    /// error and the connection's end included: plaintext may have come before them in the same read.
+    /// Reads once from the socket, unless [`Session::pull`] has something to return. `pull` also reports a TLS error
+    /// and the end of the connection, because plaintext may have come before them in the same read.
     pub fn fill(&mut self, socket: &Socket) -> io::Result<()> {
         if self.has_input() {
             return Ok(());
@@ -268,29 +267,29 @@ impl Session {
         let was_handshaking = self.tls.is_handshaking();
         match self.tls.read_tls(&mut Reader(socket)) {
             Ok(_) => self.failure = self.tls.process_new_packets().err(),
-            // rustls's own: its buffer is full of one message.
+            // From rustls itself: one message fills its buffer.
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 self.failure = Some(InvalidMessage::HandshakePayloadTooLarge.into());
             }
             Err(error) => return Err(error),
         }
         self.certificate_wanted |= CERTIFICATE_WANTED.take();
-        // What the protocol answers by itself, such as the alert that tells the peer why. It may fail to go out: what
-        // came counts all the same. The end of the handshake goes out with the request, in one write.
+        // Sends what TLS answers by itself, such as an alert. If that fails, the received bytes still count. The last
+        // messages of the handshake are not sent here: they go out with the request, in one write.
         if self.failure.is_some() || !was_handshaking {
             let _ = self.flush(socket);
         }
         Ok(())
     }
 
-    /// Whether [`Session::pull`] has something to tell: plaintext, the connection's end, or an error.
+    /// Whether [`Session::pull`] has something to return: plaintext, the end of the connection, or an error.
     pub fn has_input(&mut self) -> bool {
         self.failure.is_some()
             || !matches!(self.tls.reader().fill_buf(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Plain bytes that were received; `WouldBlock` when there are none yet, 0 at the end, clean or not. Any other error
-    /// is for [`Session::fault`] to tell.
+    /// Returns received plaintext; `WouldBlock` if there is none yet, 0 at the end of the connection, clean or not.
+    /// [`Session::fault`] explains any other error.
     pub fn pull(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.tls.reader().read(buffer) {
             Ok(count) => {
@@ -303,8 +302,8 @@ impl Session {
         }
     }
 
-    /// Whether the connection is idle and sound. Takes in what the peer may send at any time (session tickets), but not
-    /// without end.
+    /// Whether the connection is idle and intact. Processes records that the peer may send at any time (session
+    /// tickets), but only a limited number.
     pub fn is_idle(&mut self, socket: &Socket) -> bool {
         for _ in 0..MAX_READS_OF_IDLE {
             match self.fill(socket) {
@@ -316,8 +315,8 @@ impl Session {
         false
     }
 
-    /// What `error`, of [`Session::fill`] or [`Session::pull`] after the handshake, means for a request; `when` it
-    /// happened, as in "before the answer was complete".
+    /// Turns an error of [`Session::fill`] or [`Session::pull`] after the handshake into the fault of a request. `when`
+    /// says when it happened, as in "before the answer was complete".
     pub fn fault(&self, error: &io::Error, when: &str) -> Fault {
         match &self.failure {
             Some(rustls::Error::AlertReceived(alert)) if self.never_began(*alert) => client_certificate(*alert),
@@ -329,12 +328,13 @@ impl Session {
         }
     }
 
-    /// Whether `alert` proves that nothing was read of what was sent after the handshake.
+    /// Whether `alert` proves that the server read nothing of what was sent after the handshake.
     ///
-    /// In TLS 1.3 a client is done before the server has looked at its certificate (RFC 8446, section 2), so the refusal of
-    /// it comes after the request has left. It proves something as the first thing that came alone. An answer shows that
-    /// the server went on. So does a ticket: a server that asks for a certificate makes it from the client's last messages
-    /// (section 4.6.1). In TLS 1.2 the handshake ends with the server's last message.
+    /// In TLS 1.3 the client finishes the handshake before the server has checked the client's certificate (RFC 8446,
+    /// section 2). So a refusal arrives after the request was sent. It is a proof only if nothing came before it. An
+    /// answer shows that the server went on. So does a session ticket: a server that requests a certificate makes the
+    /// ticket from the client's last messages (section 4.6.1). In TLS 1.2 the handshake ends with the server's last
+    /// message, so there is no such case.
     fn never_began(&self, alert: AlertDescription) -> bool {
         self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3)
             && self.tls.tls13_tickets_received() == 0
@@ -342,12 +342,13 @@ impl Session {
             && self.is_about_certificate(alert)
     }
 
-    /// Whether `alert` answers that no client certificate was sent.
+    /// Whether `alert` means that the server misses a client certificate.
     fn is_about_certificate(&self, alert: AlertDescription) -> bool {
         match alert {
-            // They have no other meaning.
+            // These have no other meaning.
             AlertDescription::CertificateRequired | AlertDescription::NoCertificate => true,
-            // What servers send in their place. None of them follows the processing of a request, as internal_error may.
+            // Servers send these instead. A server never sends them after it has processed a request. It may send
+            // internal_error then, so that is not in the list.
             AlertDescription::BadCertificate
             | AlertDescription::UnsupportedCertificate
             | AlertDescription::CertificateRevoked
@@ -361,7 +362,7 @@ impl Session {
         }
     }
 
-    /// `Err` when the handshake can come to nothing any more.
+    /// `Err` if the handshake has failed.
     fn check_handshake(&mut self) -> Result<(), Fault> {
         let Some(failure) = &self.failure else {
             if self.tls.is_handshaking() && self.has_input() {
@@ -393,7 +394,7 @@ impl Session {
         Fault::Handshake(format!("the connection broke during the TLS handshake: {error}{}", self.hint()))
     }
 
-    /// What the end of the connection may come from, as the end of a sentence.
+    /// A likely cause for the end of the connection, as the end of a sentence. Empty if none is known.
     fn hint(&self) -> &'static str {
         if self.certificate_wanted && !self.answered {
             ". The service had asked for a client certificate, which this library does not send"

@@ -1,5 +1,6 @@
-//! The one place where a call waits: for a socket, for a look-up, for time to pass. It looks at the deadline, asks the
-//! interrupt callback and notices that the client was closed, wherever the call stands and however busy it is.
+//! The one place where a call waits: for a socket, for a DNS lookup, for a backoff to pass. Every wait checks the
+//! deadline, the cancel signals and the interrupt callback. Work that does not wait calls [`CallContext::check_time`]
+//! to do the same.
 
 use std::io;
 use std::sync::Arc;
@@ -10,25 +11,26 @@ use crate::http::Fault;
 use crate::model::hooks::Hooks;
 use crate::sys::{self, Interest, MOST_INTERESTS, Pair, Ready};
 
-/// How often the interrupt callback is asked, at the least, while a call waits or is busy.
+/// The longest time between two calls of the interrupt callback, while a call waits or is busy.
 pub(crate) const ASK_EVERY: Duration = Duration::from_millis(100);
 
-/// How often a wait looks whether it was ended though nothing woke it: other code may have closed the descriptor that would.
+/// How often a wait checks the cancel signals even if nothing wakes it: other code of the process may have closed the
+/// descriptor that would wake it.
 const RECHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// Why a wait ended without what it waited for.
+/// Why a wait ended early.
 #[derive(Debug)]
 pub(crate) enum Stop {
     Deadline,
     Cancelled,
     Closed,
-    /// A callback forked, and this is the child: the call goes on in the parent.
+    /// A callback forked, and this is the child. The call goes on in the parent.
     Forked,
     System(io::Error),
 }
 
 impl Stop {
-    /// As the fault of an attempt; `what` it waited for, as in "before an answer came".
+    /// The fault of an attempt that was stopped. `what` says when, as in "before an answer came".
     pub fn into_fault(self, what: &'static str) -> Fault {
         match self {
             Stop::Deadline => Fault::Deadline(what.into()),
@@ -42,8 +44,8 @@ impl Stop {
     }
 }
 
-/// Ends every wait of a client when it is closed, or of a batch when it is stopped. One pair of sockets a process: the
-/// child of a fork has its own.
+/// Ends all waits of a client when it is closed, or of a batch when it is cancelled. It wakes them over a pair of
+/// sockets. The child of a fork makes its own.
 #[derive(Debug)]
 pub(crate) struct CancelSignal {
     reason: AtomicU8,
@@ -51,12 +53,12 @@ pub(crate) struct CancelSignal {
     writer: Pair,
 }
 
-/// Why the calls in flight end.
+/// Why the calls in flight are ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CancelReason {
     Closed = 1,
     Cancelled = 2,
-    /// The descriptors on which it would be heard of are gone.
+    /// The descriptors that would wake the waits are gone.
     Broken = 3,
 }
 
@@ -67,16 +69,16 @@ impl CancelSignal {
         Ok(CancelSignal { reason: AtomicU8::new(0), reader, writer })
     }
 
-    /// From here on every wait ends with `reason`, or with that of an earlier ring.
+    /// Ends all waits, now and later. The reason of the first call counts.
     pub fn cancel(&self, reason: CancelReason) {
         let _ = self.reason.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst);
-        // What was written is never read, so that it wakes all. Full means that it was written before.
+        // The byte is never read, so it wakes every wait. A full socket means that one was written before.
         if self.writer.is_intact() {
             let _ = self.writer.get().and_then(|mut writer| io::Write::write(&mut writer, &[1]));
         }
     }
 
-    /// `Err` once it has cancelled.
+    /// `Err` after [`CancelSignal::cancel`].
     pub fn check(&self) -> Result<(), Stop> {
         match self.reason.load(Ordering::SeqCst) {
             0 => Ok(()),
@@ -87,22 +89,23 @@ impl CancelSignal {
     }
 }
 
-/// Where a call waits, with all that can end it before its time. Cheap to clone: one Arc increment.
+/// The context of a call: its hooks and the cancel signals that can end it. All waits go through it. Cheap to clone:
+/// one Arc increment.
 #[derive(Clone, Debug)]
 pub(crate) struct CallContext(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     hooks: Arc<Hooks>,
-    /// The client's.
+    /// The client's cancel signal.
     signal: Arc<CancelSignal>,
-    /// That of the batch that the call belongs to.
+    /// The cancel signal of the call's batch, if it belongs to one.
     batch: Option<Arc<CancelSignal>>,
     forks: u64,
     started: Instant,
-    /// When the interrupt callback was asked last, in nanoseconds since `since`.
+    /// When the interrupt callback was called last, in nanoseconds after `started`.
     last_asked: AtomicU64,
-    /// The deadline that passed before the last look at what is ready, in the same unit.
+    /// The deadline that had passed at the last poll, in the same unit. `u64::MAX` if none had.
     passed_deadline: AtomicU64,
 }
 
@@ -124,12 +127,12 @@ impl CallContext {
         }))
     }
 
-    /// One for a single call: what it remembers (when it asked, that its time is over) is the call's own.
+    /// A context for a single call. The times in it (last interrupt, passed deadline) belong to this call alone.
     pub fn for_call(&self) -> Self {
         CallContext::with(self.0.hooks.clone(), self.0.signal.clone(), self.0.batch.clone())
     }
 
-    /// One for the workers of a batch, which `batch` ends before the client's own does.
+    /// A context for the workers of a batch. Both `batch` and the client's own signal end it.
     pub fn for_batch(&self, hooks: Arc<Hooks>, batch: Arc<CancelSignal>) -> Self {
         CallContext::with(hooks, self.0.signal.clone(), Some(batch))
     }
@@ -143,13 +146,13 @@ impl CallContext {
         &self.0.signal
     }
 
-    /// Whether this is the child of a fork that came after the call had begun. Nothing of the call is the child's to use:
-    /// neither the connection nor a lock, which another thread may have held at the fork.
+    /// Whether this is the child of a fork that happened during the call. The child must not use anything of the call:
+    /// the connection belongs to the parent, and another thread may have held a lock at the fork.
     pub fn has_forked(&self) -> bool {
         self.0.forks != sys::forks()
     }
 
-    /// `Err` when the call is to end at once.
+    /// `Err` if the call must end at once: the process has forked, or a cancel signal was given.
     pub fn check(&self) -> Result<(), Stop> {
         if self.has_forked() {
             return Err(Stop::Forked);
@@ -158,14 +161,15 @@ impl CallContext {
         self.0.batch.as_ref().map_or(Ok(()), |batch| batch.check())
     }
 
-    /// `Err` when the call is to end or its deadline has passed; asks the interrupt callback when it is time to. For work
-    /// that goes on without a wait, and before the first byte of a request leaves.
+    /// As [`CallContext::check`], and also checks the deadline and, if due, the interrupt callback. For work that does
+    /// not wait, and before bytes of a request are written.
     pub fn check_time(&self, deadline: Instant) -> Result<(), Stop> {
         self.check()?;
         if self.now()? < deadline { Ok(()) } else { Err(Stop::Deadline) }
     }
 
-    /// Waits until one of `interests` is ready. What is ready at the deadline still counts, for it may be the answer: once.
+    /// Waits until one of `interests` is ready. A socket that is ready at the deadline still counts, because it may
+    /// hold the answer; but only once per deadline.
     pub fn until_ready(&self, interests: &[Interest], deadline: Instant) -> Result<Ready, Stop> {
         let mut all = [Interest::read(&self.signal().reader); MOST_INTERESTS];
         let signals = match &self.0.batch {
@@ -175,8 +179,9 @@ impl CallContext {
         let (own, total) = (interests.len(), interests.len() + signals.len());
         all[..own].copy_from_slice(interests);
         all[own..total].copy_from_slice(signals);
-        // What a wait looks at. Without the cancel signals where one is ready that nobody triggered: other code of this process has
-        // closed its descriptor and opened another file under its number. They are then looked at by the clock.
+        // The descriptors to poll. If a cancel signal is readable though nobody cancelled, other code of this process
+        // has closed its descriptor and opened another file under its number. Then the cancel signals are no longer
+        // polled, but checked at intervals.
         let mut watched = &all[..total];
         loop {
             self.check()?;
@@ -209,13 +214,13 @@ impl CallContext {
         }
     }
 
-    /// Notes that `deadline` has passed; whether that was noted before.
+    /// Records that `deadline` has passed. Returns whether that was recorded before.
     fn passed_before(&self, deadline: Instant) -> bool {
         let deadline = self.nanos(deadline);
         self.0.passed_deadline.swap(deadline, Ordering::Relaxed) == deadline
     }
 
-    /// Asks the interrupt callback, as after every signal that the process gets.
+    /// Calls the interrupt callback. Also done whenever a signal interrupts the poll.
     fn ask_interrupt(&self) -> Result<(), Stop> {
         if self.hooks().interrupt.is_none() {
             return Ok(());
@@ -224,18 +229,18 @@ impl CallContext {
         if self.hooks().interrupted() { Err(Stop::Cancelled) } else { Ok(()) }
     }
 
-    /// The time, after the interrupt callback was asked if that was due.
+    /// Calls the interrupt callback if it is due, and returns the time after that.
     fn now(&self) -> Result<Instant, Stop> {
         let now = Instant::now();
         if self.hooks().interrupt.is_none() || !self.until_next_ask(now).is_zero() {
             return Ok(now);
         }
         self.ask_interrupt()?;
-        self.check()?; // the callback may have taken its time, or forked
+        self.check()?; // the callback may have forked, or the client may be closed by now
         Ok(Instant::now())
     }
 
-    /// How long until the interrupt callback is to be asked.
+    /// How long until the interrupt callback is due.
     fn until_next_ask(&self, now: Instant) -> Duration {
         let since = Duration::from_nanos(self.nanos(now).saturating_sub(self.0.last_asked.load(Ordering::Relaxed)));
         ASK_EVERY.saturating_sub(since)

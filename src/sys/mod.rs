@@ -1,5 +1,5 @@
-//! What the standard library lacks of the system: waiting for several sockets, a connect that does not block, and a few
-//! manners of a guest in somebody else's process.
+//! System calls that the standard library lacks: `poll` for several sockets, a non-blocking connect, and what a library
+//! needs to behave well in its host's process (forks, signals, thread cancellation, descriptors).
 
 #![allow(unsafe_code)]
 
@@ -20,25 +20,27 @@ mod system;
 #[path = "windows.rs"]
 mod system;
 
-/// One end of a pair of sockets, by which one thread wakes another that waits in [`poll`].
+/// One end of a pair of connected sockets. With a pair, one thread wakes another that waits in [`poll`].
 pub(crate) type Pair = ProcessSocket<system::Local>;
-/// What the system calls a socket.
+/// The system's handle of a socket.
 pub(crate) use system::Raw;
 #[cfg(all(test, unix))]
 pub(crate) use system::connected_to_itself;
 
-/// A socket that belongs to this process.
+/// A socket that belongs to the process that made it.
 ///
-/// Other code of the process may close the descriptor (`closefrom`) and open a file of its own under the number: that file is
-/// not this library's to close.
+/// In the child of a fork its descriptor is closed as soon as the child starts. So it neither uses up descriptors there
+/// nor keeps the parent's connection open. After that the number may belong to another file. So in the child
+/// [`ProcessSocket::get`] returns an error, and dropping the value does nothing.
 ///
-/// Its descriptor lies above 2: were it 0, 1 or 2, because the host had closed those, what the host prints would go out on
-/// it. In the child of a fork it is closed as soon as the child begins, so that it neither uses up descriptors there nor
-/// keeps the parent's connection open. Its number may then be another file's: in the child [`ProcessSocket::get`] is an error, and
-/// to drop it does nothing.
+/// The drop closes the descriptor only if it still refers to this socket. Other code of the process may have closed it
+/// (`closefrom`) and opened a file of its own under the same number.
+///
+/// The descriptor is always above 2. If the host has closed 0, 1 or 2, a socket could get that number, and the host's
+/// output would be sent over it.
 pub(crate) struct ProcessSocket<T: system::Socket> {
     socket: ManuallyDrop<T>,
-    /// Which socket it was when it was made.
+    /// The identity of the socket when it was made.
     identity: system::Identity,
     forks: u64,
 }
@@ -50,12 +52,12 @@ impl<T: system::Socket> ProcessSocket<T> {
         Ok(ProcessSocket { socket: ManuallyDrop::new(socket), identity, forks: forks() })
     }
 
-    /// Whether it is this process's, and the descriptor still means the socket that was made.
+    /// Whether this process made the socket, and the descriptor still refers to it.
     pub fn is_intact(&self) -> bool {
         self.forks == forks() && system::identity(&*self.socket).is_ok_and(|identity| identity == self.identity)
     }
 
-    /// The socket, in the process that made it.
+    /// The socket. An error in any process other than the one that made it.
     pub fn get(&self) -> io::Result<&T> {
         if self.forks == forks() { Ok(&self.socket) } else { Err(io::Error::other("it belongs to the parent process")) }
     }
@@ -69,7 +71,7 @@ impl<T: system::Socket> Drop for ProcessSocket<T> {
         let is_intact = self.is_intact();
         system::untrack(&*self.socket);
         if is_intact {
-            // SAFETY: nothing uses it after its drop.
+            // SAFETY: the socket is not used after this drop.
             unsafe { ManuallyDrop::drop(&mut self.socket) };
         }
     }
@@ -87,12 +89,12 @@ impl<T: system::Socket> Pollable for ProcessSocket<T> {
     }
 }
 
-/// What can be waited for.
+/// A socket that [`poll`] can wait for.
 pub(crate) trait Pollable {
     fn raw(&self) -> Raw;
 }
 
-/// What to wait for on a socket.
+/// A socket and the events to wait for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interest {
     raw: Raw,
@@ -113,7 +115,7 @@ impl Interest {
     }
 }
 
-/// What a wait found: one bit for each interest, in order.
+/// The result of [`poll`]: one bit for each interest, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ready(u32);
 
@@ -130,38 +132,37 @@ impl Ready {
         self.0 != 0
     }
 
-    /// Whether one of the first `count` is ready.
+    /// Whether one of the first `count` interests is ready.
     pub fn any_below(self, count: usize) -> bool {
         self.0 & ((1 << count) - 1) != 0
     }
 }
 
-/// The most interests of one [`poll`].
+/// The largest number of interests in one [`poll`].
 pub(crate) const MOST_INTERESTS: usize = 20;
 
-/// Writes what the kernel takes at once; `WouldBlock` when that is nothing. Raises no SIGPIPE.
+/// Writes as much as the kernel takes at once; `WouldBlock` if it takes nothing. Does not raise SIGPIPE.
 pub(crate) fn send(socket: &ProcessSocket<TcpStream>, bytes: &[u8]) -> io::Result<usize> {
     system::send(socket.get()?, bytes)
 }
 
-/// Reads what is there; `WouldBlock` when that is nothing, 0 at the end. `peek` leaves it there.
+/// Reads the bytes that have arrived; `WouldBlock` if there are none, 0 at the end. With `peek` the bytes stay unread.
 pub(crate) fn receive(socket: &ProcessSocket<TcpStream>, buffer: &mut [u8], peek: bool) -> io::Result<usize> {
     system::receive(socket.get()?, buffer, peek)
 }
 
-/// How much of what was written the peer's system has not acknowledged; 0 where this system does not tell.
+/// How many of the written bytes the peer's system has not acknowledged; 0 if this system cannot tell.
 pub(crate) fn unacknowledged(socket: &ProcessSocket<TcpStream>) -> usize {
     socket.get().map_or(0, system::unacknowledged)
 }
 
-/// How much of what was written has never left this machine; 0 where this system does not tell.
+/// How many of the written bytes were never sent; 0 if this system cannot tell.
 pub(crate) fn unsent(socket: &ProcessSocket<TcpStream>) -> usize {
     socket.get().map_or(0, system::unsent)
 }
 
-/// Waits until something is ready or `timeout` has passed, rounded up to a millisecond. Is never restarted after a
-/// signal: that is `ErrorKind::Interrupted`. An interest whose descriptor is not open is an error: other code of this process
-/// closed it.
+/// Waits until an interest is ready or `timeout` has passed, rounded up to a millisecond. A signal ends it with
+/// `ErrorKind::Interrupted`. A descriptor that is not open is an error: other code of this process has closed it.
 pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Ready> {
     system::poll(interests, timeout)
 }
@@ -175,41 +176,43 @@ pub(crate) fn pair() -> io::Result<(Pair, Pair)> {
     system::pair()
 }
 
-/// Begins to connect to `address` and returns at once. The socket does not block and is closed on exec; it is connected
-/// when it becomes writable and `TcpStream::take_error` gives none.
+/// Starts to connect to `address` and returns at once. The socket is non-blocking and is closed on exec. It is
+/// connected when it is writable and `TcpStream::take_error` returns `None`.
 pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<ProcessSocket<TcpStream>> {
     system::start_connect(address)
 }
 
-/// Runs `call` with `pthread_cancel` held back until it has ended. No system call.
+/// Runs `call` with thread cancellation disabled: a `pthread_cancel` takes effect after it. Costs no system call.
 pub(crate) fn with_thread_cancel_disabled<T>(call: impl FnOnce() -> T) -> T {
     system::with_thread_cancel_disabled(call)
 }
 
-/// Runs `start`, which starts a thread, so that the thread gets no signal: they are for the host's own threads.
+/// Runs `start`, which starts a thread, with all signals blocked. The thread inherits the mask, so signals go to the
+/// host's own threads.
 pub(crate) fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     system::with_signals_blocked(start)
 }
 
-/// Threads that may borrow whatever outlives the call of [`with_workers`].
+/// Threads that may borrow anything that outlives the call of [`with_workers`].
 pub(crate) struct Workers<'env> {
     threads: Vec<JoinHandle<()>>,
     forks: u64,
     env: PhantomData<&'env mut &'env ()>,
 }
 
-/// Runs `body`, which starts threads, and waits for those threads, also when it panics.
+/// Runs `body`, which starts threads, and then waits for these threads, even after a panic.
 ///
-/// As `std::thread::scope`, but the child of a fork, which has none of the threads, does not wait for them.
+/// It works like `std::thread::scope`. But the child of a fork does not wait: the threads do not exist there.
 pub(crate) fn with_workers<'env, T>(body: impl FnOnce(&mut Workers<'env>) -> T) -> T {
     body(&mut Workers { threads: Vec::new(), forks: forks(), env: PhantomData })
 }
 
-/// Far above what sending takes, in a debug build, too. The system's default would be 8 MiB of address space each.
+/// The stack size of a worker, far above what sending needs, even in a debug build. The system's default is often 8 MiB
+/// of address space per thread.
 const STACK: usize = 512 * 1024;
 
 impl<'env> Workers<'env> {
-    /// Starts a thread that does `work`. It gets no signals: they are for the host's own threads.
+    /// Starts a thread that runs `work`, with all signals blocked.
     pub fn start(&mut self, name: &str, work: impl FnOnce() + Send + 'env) -> io::Result<()> {
         let builder = thread::Builder::new().name(name.into()).stack_size(STACK);
         // SAFETY: `drop` waits for the thread before 'env can end; `with_workers` never leaks the Workers.
@@ -225,25 +228,27 @@ impl Drop for Workers<'_> {
             if self.forks == forks() {
                 let _ = thread.join();
             } else {
-                mem::forget(thread); // there is no such thread here
+                mem::forget(thread); // the thread does not exist in the child of a fork
             }
         }
     }
 }
 
-/// How many forks lie between this process and the one that first called [`count_forks`].
+/// How many forks there are between the process that first called [`count_forks`] and this one.
 ///
-/// A counter, not the process id: reading it is no system call.
+/// A counter instead of the process id, because reading it needs no system call.
 pub(crate) fn forks() -> u64 {
     system::forks()
 }
 
-/// Begins to count, and to close this library's sockets in every child. Any number of calls count once.
+/// Registers the fork handler, which counts forks and closes this library's sockets in the child. Only the first call
+/// has an effect.
 pub(crate) fn count_forks() {
     system::count_forks();
 }
 
-/// An address that takes no connection and refuses none, as long as the first part lives: its backlog is full.
+/// An address that neither accepts nor refuses connections, because its backlog is full. Valid while the first part
+/// lives.
 #[cfg(all(test, unix))]
 pub(crate) fn black_hole() -> ((std::net::TcpListener, Vec<ProcessSocket<TcpStream>>), SocketAddr) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

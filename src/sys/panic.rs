@@ -1,5 +1,6 @@
-//! No panic crosses into C, and none writes to the host's standard error. A thread that is cancelled ends after its call:
-//! to be unwound by the C library within it would end the process.
+//! Guards the entry points of the C API: catches panics, so that none unwinds into C or prints to the host's standard
+//! error. Thread cancellation is disabled during a call: if the C library unwound the thread within it, the process
+//! would abort.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
@@ -11,13 +12,13 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs the body of an entry point of the C API; `None` when it panicked, which is a fault of this library.
+/// Runs the body of an entry point of the C API. `None` if it panicked, which is a bug in this library.
 pub(crate) fn guard<T>(body: impl FnOnce() -> T) -> Option<T> {
     keep_quiet();
     sys::with_thread_cancel_disabled(|| contain(true, body))
 }
 
-/// Runs `body`; `None` when it panicked. `quiet` leaves the panic hook out, which only a guarded call may ask for.
+/// Runs `body`. `None` if it panicked. With `quiet` the panic is not reported; only a guarded call may ask for that.
 pub(crate) fn contain<T>(quiet: bool, body: impl FnOnce() -> T) -> Option<T> {
     let before = GUARDED.replace(quiet);
     let result = panic::catch_unwind(AssertUnwindSafe(body)).ok();
@@ -25,13 +26,13 @@ pub(crate) fn contain<T>(quiet: bool, body: impl FnOnce() -> T) -> Option<T> {
     result
 }
 
-/// Whether this thread is in a guarded call: the threads that it starts for the call are then as quiet as it is.
+/// Whether this thread is in a guarded call. Threads that it starts for the call should then be quiet, too.
 pub(crate) fn is_guarded() -> bool {
     GUARDED.get()
 }
 
-/// Replaces the panic hook by one that reports no guarded panic, and every other one as before. Only the entry points of the
-/// C API do so: the hook of a Rust host is its own.
+/// Installs a panic hook that is silent in guarded calls and passes every other panic to the hook before it. Only the
+/// entry points of the C API do this. The hook of a Rust host is never replaced.
 fn keep_quiet() {
     static DONE: AtomicBool = AtomicBool::new(false);
     if !DONE.load(Ordering::Relaxed) && !DONE.swap(true, Ordering::SeqCst) {

@@ -1,4 +1,4 @@
-//! On Unix: `poll`, sockets made by hand, `pthread_atfork`.
+//! The Unix part: `poll`, sockets made by system calls, `pthread_atfork`.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -34,14 +34,14 @@ pub(super) fn above_standard<T: Socket>(socket: T) -> io::Result<T> {
 pub(super) const READ: libc::c_short = libc::POLLIN;
 pub(super) const WRITE: libc::c_short = libc::POLLOUT;
 
-/// What tells a socket from another file under the same descriptor: its inode's number.
+/// The inode number. It distinguishes a socket from another file under the same descriptor.
 pub(crate) type Identity = u64;
 
 pub(super) fn identity(socket: &impl Socket) -> io::Result<Identity> {
     identity_of(socket.as_raw_fd()).ok_or_else(io::Error::last_os_error)
 }
 
-/// `None` for what is not open, or not a socket. Safe in the child of a fork.
+/// `None` if the descriptor is not open, or is not a socket. Safe in the child of a fork.
 fn identity_of(fd: RawFd) -> Option<Identity> {
     // SAFETY: all zero is a valid stat.
     let mut stat: libc::stat = unsafe { std::mem::zeroed() };
@@ -50,10 +50,10 @@ fn identity_of(fd: RawFd) -> Option<Identity> {
     (is_known && stat.st_mode & libc::S_IFMT == libc::S_IFSOCK).then_some(stat.st_ino as Identity)
 }
 
-/// The sockets of this library that are open: for each descriptor the identity of its socket, 0 for none. Descriptors
-/// beyond its end stay open in the child of a fork.
+/// The open sockets of this library: for each descriptor the identity of its socket, or 0. Higher descriptors are not
+/// tracked and stay open in the child of a fork.
 static OPEN: [AtomicU64; 65536] = [const { AtomicU64::new(0) }; 65536];
-/// How much of it may be in use.
+/// All slots of [`OPEN`] from this index on are unused.
 static OPEN_UP_TO: AtomicUsize = AtomicUsize::new(0);
 
 fn slot_of(socket: &impl Socket) -> Option<(usize, &'static AtomicU64)> {
@@ -70,19 +70,20 @@ pub(super) fn track(socket: &impl Socket) -> io::Result<Identity> {
     Ok(identity)
 }
 
-/// Before the descriptor is closed, never after: it could be somebody else's by then.
+/// Must run before the descriptor is closed: afterwards the number may belong to other code.
 pub(super) fn untrack(socket: &impl Socket) {
     if let Some((_, slot)) = slot_of(socket) {
         slot.store(0, Ordering::SeqCst);
     }
 }
 
-/// Closes the parent's sockets in the child of a fork. That sends nothing as long as the parent has its own.
+/// Closes the parent's sockets in the child of a fork. The connections stay up, because the parent's descriptors stay
+/// open.
 fn close_parents_sockets() {
     for (fd, slot) in OPEN.iter().enumerate().take(OPEN_UP_TO.load(Ordering::SeqCst)) {
         let identity = slot.swap(0, Ordering::SeqCst);
         if identity != 0 && identity_of(fd as RawFd) == Some(identity) {
-            // SAFETY: the descriptor is this library's own, and nothing in this process uses it again.
+            // SAFETY: the descriptor refers to a socket of this library, and this process does not use it again.
             unsafe { libc::close(fd as RawFd) };
         }
     }
@@ -100,8 +101,8 @@ pub(crate) fn pair() -> io::Result<(Pair, Pair)> {
     Ok((ProcessSocket::new(one)?, ProcessSocket::new(other)?))
 }
 
-/// The calls say for themselves that they must not block: the flag of the descriptor is another file's, should other code
-/// have closed the socket.
+/// Each call passes MSG_DONTWAIT. It must not rely on O_NONBLOCK: if other code has closed the socket, the descriptor
+/// may refer to a file without that flag.
 pub(crate) fn send(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     #[cfg(not(target_vendor = "apple"))]
     const FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
@@ -126,7 +127,7 @@ pub(crate) fn unacknowledged(socket: &TcpStream) -> usize {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn unsent(socket: &TcpStream) -> usize {
-    queued(socket, 0x894B) // SIOCOUTQNSD: those that were never sent, of the above
+    queued(socket, 0x894B) // SIOCOUTQNSD: the part of the above that was never sent
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -174,7 +175,7 @@ pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<ProcessSocket<Tc
     // SAFETY: `pointer` is valid for `length` bytes, which `sockaddr` wrote.
     if unsafe { libc::connect(stream.as_raw_fd(), pointer, length) } < 0 {
         let error = io::Error::last_os_error();
-        // Interrupted: the connect goes on, as with EINPROGRESS.
+        // After EINTR the connect goes on, as with EINPROGRESS.
         if !matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) {
             return Err(error);
         }
@@ -284,22 +285,24 @@ pub(crate) fn count_forks() {
         FORKS.fetch_add(1, Ordering::Relaxed);
         close_parents_sockets();
     }
-    static BEGUN: AtomicBool = AtomicBool::new(false); // no lock, which a child could find held for ever
-    if !BEGUN.swap(true, Ordering::SeqCst) {
-        // SAFETY: `in_child` only uses atomics, fstat(2) and close(2), which is safe in the child of a process with threads; the C library
-        // forgets the handler when this library is unloaded. It fails only without memory: then nothing is counted.
+    // No lock: in the child of a fork it could stay locked for ever.
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !REGISTERED.swap(true, Ordering::SeqCst) {
+        // SAFETY: `in_child` uses only atomics, fstat(2) and close(2), which are safe in the child of a process with
+        // threads. The C library removes the handler when this library is unloaded. The call fails only without memory;
+        // forks are then not counted.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     }
 }
 
-/// Listens again, with the shortest backlog there is.
+/// Calls listen(2) again with the shortest backlog.
 #[cfg(test)]
 pub(super) fn shorten_backlog(listener: &std::net::TcpListener) {
     // SAFETY: no pointers are passed.
     assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
 }
 
-/// A socket that TCP has connected to itself, as it does with one that connects to the port that it was given.
+/// A socket that is connected to itself. TCP does that when a socket connects to its own port.
 #[cfg(test)]
 pub(crate) fn connected_to_itself() -> ProcessSocket<TcpStream> {
     use std::net::{Ipv4Addr, TcpListener};

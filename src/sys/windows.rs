@@ -1,4 +1,4 @@
-//! On Windows: `WSAPoll`, and a pair of sockets over the loopback. There are neither forks nor signals.
+//! The Windows part: `WSAPoll`, and a pair of sockets over the loopback. Windows has neither forks nor signals.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -17,12 +17,12 @@ pub(super) fn raw(socket: &impl Socket) -> Raw {
     socket.as_raw_socket()
 }
 
-/// A socket is none of the standard handles here.
+/// Nothing to do: on Windows a socket never has the handle of a standard stream.
 pub(super) fn above_standard<T: Socket>(socket: T) -> io::Result<T> {
     Ok(socket)
 }
 
-/// Sockets are not handed out anew under the same handle by code that closes what it did not open.
+/// Not tracked on Windows: code there does not close handles that it did not open (there is no `closefrom`).
 pub(crate) type Identity = ();
 
 pub(super) fn identity(_: &impl Socket) -> io::Result<Identity> {
@@ -66,7 +66,7 @@ fn last_error() -> io::Error {
     io::Error::from_raw_os_error(unsafe { WSAGetLastError() })
 }
 
-/// Only this process's own connection is taken: anybody on this machine could connect first.
+/// Accepts only the connection that was made here: any other program on this machine could connect first.
 pub(crate) fn pair() -> io::Result<(Pair, Pair)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let ours = TcpStream::connect(listener.local_addr()?)?;
@@ -96,7 +96,7 @@ pub(crate) fn unsent(_: &TcpStream) -> usize {
 
 pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Ready> {
     if interests.is_empty() {
-        std::thread::sleep(timeout); // WSAPoll takes none
+        std::thread::sleep(timeout); // WSAPoll fails without sockets
         return Ok(Ready::default());
     }
     let mut fds = [PollFd { socket: RawSocket::MAX, events: 0, found: 0 }; MOST_INTERESTS];

@@ -17,14 +17,14 @@ fn resolve(dns: &Dns, host: &str, wait: Duration) -> Result<Vec<SocketAddr>, Fau
 const LONG: Duration = Duration::from_secs(20);
 
 #[test]
-fn an_address_needs_no_look_up() {
+fn an_address_needs_no_lookup() {
     let dns = Dns::new(|_| unreachable!());
     assert_eq!(resolve(&dns, "127.0.0.1", LONG).unwrap(), ["127.0.0.1:443".parse().unwrap()]);
     assert_eq!(resolve(&dns, "[::1]", LONG).unwrap(), ["[::1]:443".parse().unwrap()]);
 }
 
 #[test]
-fn an_answer_is_kept_until_it_is_forgotten() {
+fn an_answer_is_cached_until_it_is_forgotten() {
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     let dns = Dns::new(|_| {
         ASKED.fetch_add(1, Ordering::Relaxed);
@@ -40,7 +40,7 @@ fn an_answer_is_kept_until_it_is_forgotten() {
 }
 
 #[test]
-fn a_failure_is_not_kept() {
+fn a_failure_is_not_cached() {
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     let dns = Dns::new(|_| match ASKED.fetch_add(1, Ordering::Relaxed) {
         0 => Err(io::Error::other("no such host")),
@@ -74,14 +74,14 @@ fn a_resolver_that_never_answers_costs_one_thread_and_no_more_than_the_deadline(
     assert!(matches!(resolve(&dns, "h", Duration::ZERO), Err(Fault::Deadline(_))));
     assert_eq!(STARTED.load(Ordering::SeqCst), 1);
     drop(blocker);
-    // The late answer serves whoever comes next.
+    // The next call uses the late answer.
     assert!(resolve(&dns, "h", LONG).is_ok());
     assert_eq!(STARTED.load(Ordering::SeqCst), 1);
 }
 
 #[test]
-fn a_look_up_that_dies_is_an_error() {
-    let dns = Dns::new(|_| panic!("inside the look-up"));
+fn a_lookup_that_panics_is_an_error() {
+    let dns = Dns::new(|_| panic!("inside the lookup"));
     assert!(matches!(resolve(&dns, "h", LONG), Err(Fault::Connect(text)) if text.ends_with("without an answer")));
 }
 
@@ -95,7 +95,7 @@ fn localhost_and_its_subdomains_are_this_machine_and_never_looked_up() {
 }
 
 #[test]
-fn what_counts_as_loopback_connects_to_loopback_without_a_look_up() {
+fn loopback_hosts_connect_to_loopback_without_a_lookup() {
     let dns = Dns::new(|_| Ok(vec![Ipv4Addr::new(192, 0, 2, 1).into()]));
     for host in [
         "localhost",
@@ -127,16 +127,16 @@ fn what_counts_as_loopback_connects_to_loopback_without_a_look_up() {
     }
 }
 
-/// Lets a look-up of "h" end without a caller that fetches its answer, `age` ago.
+/// Leaves a lookup of "h" that ended `age` ago and whose answer no call has fetched.
 fn leave_unfetched(dns: &Dns, age: Duration) {
-    let look_up = start("h", dns.look_up).unwrap();
-    context().until_ready(&[Interest::read(&look_up.done)], Instant::now() + LONG).unwrap();
-    look_up.answer().as_mut().unwrap().at -= age;
-    dns.hosts.lock().unwrap().insert("h".into(), Entry::InFlight(look_up));
+    let lookup = start("h", dns.lookup).unwrap();
+    context().until_ready(&[Interest::read(&lookup.done)], Instant::now() + LONG).unwrap();
+    lookup.answer().as_mut().unwrap().at -= age;
+    dns.hosts.lock().unwrap().insert("h".into(), Entry::InFlight(lookup));
 }
 
 #[test]
-fn an_answer_that_nobody_fetched_grows_old_like_any_other() {
+fn an_unfetched_answer_expires_like_any_other() {
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     let dns = Dns::new(|_| {
         ASKED.fetch_add(1, Ordering::Relaxed);
@@ -153,7 +153,7 @@ fn an_answer_that_nobody_fetched_grows_old_like_any_other() {
 }
 
 #[test]
-fn an_answer_is_as_old_as_its_look_up_not_as_its_first_use() {
+fn an_answer_is_as_old_as_its_lookup_not_as_its_first_use() {
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     let dns = Dns::new(|_| {
         ASKED.fetch_add(1, Ordering::Relaxed);
@@ -166,13 +166,13 @@ fn an_answer_is_as_old_as_its_look_up_not_as_its_first_use() {
 }
 
 #[test]
-fn a_failure_that_nobody_fetched_is_not_told_to_a_later_caller() {
+fn an_unfetched_failure_is_not_returned_to_a_later_caller() {
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     for fail in [0, 1] {
         ASKED.store(fail, Ordering::Relaxed);
         let dns = Dns::new(|_| match ASKED.fetch_add(2, Ordering::Relaxed) {
             0 => Err(io::Error::other("no such host")),
-            1 => panic!("inside the look-up"),
+            1 => panic!("inside the lookup"),
             _ => Ok(vec![Ipv4Addr::LOCALHOST.into()]),
         });
         leave_unfetched(&dns, Duration::ZERO);
@@ -181,7 +181,7 @@ fn a_failure_that_nobody_fetched_is_not_told_to_a_later_caller() {
 }
 
 #[test]
-fn all_callers_of_a_look_up_that_fails_are_told() {
+fn all_callers_of_a_failing_lookup_get_the_failure() {
     static GO_ON: Mutex<()> = Mutex::new(());
     let blocker = GO_ON.lock().unwrap();
     let dns = Dns::new(|_| {
@@ -207,7 +207,7 @@ fn the_families_take_turns() {
 }
 
 #[test]
-fn the_interrupt_callback_ends_a_look_up() {
+fn the_interrupt_callback_ends_a_lookup() {
     static GO_ON: Mutex<()> = Mutex::new(());
     let _held = GO_ON.lock().unwrap();
     let dns = Dns::new(|_| {

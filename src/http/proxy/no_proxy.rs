@@ -1,12 +1,12 @@
-//! The hosts that need no proxy: `NO_PROXY`, read as libcurl reads it. Pure.
+//! `NO_PROXY`, the list of hosts that are reached without a proxy, read as in libcurl. No I/O.
 
 use std::net::IpAddr;
 
-/// Whether the list `no_proxy` excepts `host:port`, the host as a URL has it.
+/// Whether the list `no_proxy` excepts `host:port`. The host is in the form that it has in a URL.
 ///
-/// Commas and blanks separate the entries. An entry is `*`, a name, which means its subdomains too, an address, or a network
-/// (`10.0.0.0/8`); a name or address may have a port. An address is excepted by addresses alone. An entry that is none of
-/// these excepts nothing.
+/// Commas and blanks separate the entries. An entry is `*`, a name (its subdomains match too), an address, or a network
+/// (`10.0.0.0/8`). A name or an address may have a port. A host that is an address is matched only by `*`, addresses
+/// and networks. Any other entry matches nothing.
 pub(super) fn is_excepted(no_proxy: &str, host: &str, port: u16) -> bool {
     let target = Target::of(host);
     let mut entries = no_proxy.split(|letter: char| letter == ',' || letter.is_ascii_whitespace());
@@ -15,7 +15,7 @@ pub(super) fn is_excepted(no_proxy: &str, host: &str, port: u16) -> bool {
 
 enum Target<'a> {
     Address(IpAddr),
-    /// A name that the system reads as an address (`127.1`, `0x7f.0.0.1`), which one it is not told here.
+    /// A name that the system reads as an address (`127.1`, `0x7f.0.0.1`). It is not decoded here.
     Number(&'a str),
     Name(&'a str),
 }
@@ -39,7 +39,7 @@ fn excepts(entry: &str, target: &Target<'_>, port: u16) -> bool {
     }
     let (entry, its_port) = match entry.rsplit_once(':') {
         Some((entry, port)) if !entry.contains(':') || entry.ends_with(']') => (entry, Some(port)),
-        _ => (entry, None), // an IPv6 address without brackets, among others
+        _ => (entry, None), // for example an IPv6 address without brackets
     };
     let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if its_port.is_some_and(|its| !is_digits(its) || its.parse() != Ok(port)) {
@@ -57,7 +57,7 @@ fn excepts(entry: &str, target: &Target<'_>, port: u16) -> bool {
     }
 }
 
-/// Whether the system reads a name that ends in `label` as an address.
+/// Whether the system reads a name with the last label `label` as an address.
 fn is_number(label: &str) -> bool {
     match label.strip_prefix("0x").or_else(|| label.strip_prefix("0X")) {
         Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
@@ -65,7 +65,7 @@ fn is_number(label: &str) -> bool {
     }
 }
 
-/// An IP address; IPv6 in brackets or not.
+/// Parses an IP address. IPv6 may be in brackets.
 fn address(text: &str) -> Option<IpAddr> {
     match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
         Some(text) => text.parse().ok().filter(IpAddr::is_ipv6),
@@ -73,7 +73,7 @@ fn address(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// Whether `host` shares the first `bits` with `network`. To libcurl 0 bits are all bits.
+/// Whether the first `bits` bits of `host` and `network` are the same. As in libcurl, 0 means all bits.
 fn is_in(host: IpAddr, network: IpAddr, bits: &str) -> bool {
     let (host, network, width) = match (host, network) {
         (IpAddr::V4(host), IpAddr::V4(network)) => (host.to_bits().into(), network.to_bits().into(), 32),

@@ -1,17 +1,17 @@
-//! What a proxy answers to CONNECT. Pure.
+//! Parses a proxy's answer to CONNECT. No I/O.
 
 use std::iter;
 
-/// The authentication schemes that a text may name.
+/// The authentication schemes that an error text may name.
 const SCHEMES: [&str; 6] = ["Basic", "Bearer", "Digest", "Kerberos", "Negotiate", "NTLM"];
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// The tunnel is open, and nothing came through it yet.
+    /// The tunnel is open, and no bytes came through it yet.
     Open,
-    /// The tunnel is open, and bytes came through it. In TLS and HTTP the client speaks first.
+    /// The tunnel is open, but bytes already came through it. That is wrong: in TLS and HTTP the client speaks first.
     TooEarly,
-    /// Any status but 2xx; for 407 the authentication schemes that the proxy accepts, of those known here.
+    /// Any final status other than 2xx. For 407 also the authentication schemes that the proxy accepts, if known here.
     Refused {
         status: u16,
         schemes: Vec<&'static str>,
@@ -19,9 +19,10 @@ pub(super) enum Reply {
     NotHttp,
 }
 
-/// What `bytes`, everything that came so far, say; none while that is not certain. `ended`: no more will come.
+/// Parses `bytes`, everything received so far. `None` while the result is not certain. `ended`: no more bytes will
+/// come.
 ///
-/// A 2xx has no body, whatever its fields say (RFC 9110, section 9.3.6). Lines may end in LF alone.
+/// A 2xx answer has no body, whatever its fields say (RFC 9110, section 9.3.6). Lines may end in a lone LF.
 pub(super) fn read(bytes: &[u8], ended: bool) -> Option<Reply> {
     let mut rest = bytes;
     loop {
@@ -58,7 +59,7 @@ pub(super) fn read(bytes: &[u8], ended: bool) -> Option<Reply> {
     }
 }
 
-/// The first line, without its end, and what follows it.
+/// Splits off the first line, without its line end.
 fn next_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(b'\n', bytes)?;
     let line = &bytes[..end];
@@ -74,7 +75,7 @@ fn status_of(line: &[u8]) -> Option<u16> {
     (is_status && number >= 100).then_some(number)
 }
 
-/// The known schemes of the Proxy-Authenticate fields. A line that starts with a blank goes on with the one before it.
+/// The known schemes in the Proxy-Authenticate fields. A line that starts with a blank continues the line before it.
 fn schemes(fields: &[&[u8]]) -> Vec<&'static str> {
     let mut challenges = Vec::new();
     let mut is_challenge = false;
@@ -101,7 +102,7 @@ fn schemes(fields: &[&[u8]]) -> Vec<&'static str> {
     found
 }
 
-/// The elements of a list with commas between, of which those in a quoted string separate nothing.
+/// The elements of a comma-separated list. Commas in quoted strings do not separate.
 fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(list);
     iter::from_fn(move || {
@@ -170,7 +171,7 @@ mod tests {
         ];
         for (text, reply) in cases {
             assert_eq!(read(text.as_bytes(), false).as_ref(), Some(reply), "{text:?}");
-            // Before that point it is not certain, whatever may follow; but for what is wrong from the first byte on.
+            // With fewer bytes the result is not certain. Only wrong bytes are refused at once.
             if matches!(reply, Reply::Open | Reply::Refused { .. }) {
                 for end in 0..text.len() {
                     assert_eq!(read(&text.as_bytes()[..end], false), None, "{:?}", &text.as_bytes()[..end]);

@@ -4,7 +4,7 @@ const TARGET: (&str, u16) = ("app.userengage.com", 443);
 
 type Environment = &'static [(&'static str, &'static [u8])];
 
-/// What is chosen without an option: the proxy as a text names it, or the error.
+/// The proxy that is chosen without an option, in its form for people, or the error.
 fn of_environment(pairs: Environment) -> Result<Option<String>, String> {
     let variable = |name: &str| {
         let (_, value) = pairs.iter().find(|(key, _)| *key == name)?;
@@ -21,7 +21,7 @@ fn os_string(bytes: &[u8]) -> OsString {
 
 #[cfg(windows)]
 fn os_string(bytes: &[u8]) -> OsString {
-    // What is not ASCII becomes a surrogate on its own.
+    // Bytes that are not ASCII become lone surrogates.
     let wide: Vec<u16> = bytes.iter().map(|byte| if byte.is_ascii() { (*byte).into() } else { 0xD800 }).collect();
     std::os::windows::ffi::OsStringExt::from_wide(&wide)
 }

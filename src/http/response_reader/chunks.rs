@@ -1,6 +1,6 @@
-//! The chunked transfer coding (RFC 9112, section 7.1), as strict as it is written there.
+//! The chunked transfer coding, parsed as strictly as RFC 9112, section 7.1, defines it.
 
-/// The longest line with the size of a chunk, extensions included, and the longest trailer section.
+/// The longest line with the size of a chunk, extensions included; and the longest trailer section.
 const LONGEST_SIZE_LINE: usize = 8 * 1024;
 const LONGEST_TRAILER: usize = 64 * 1024;
 
@@ -8,13 +8,13 @@ const LONGEST_TRAILER: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     at: At,
-    /// How many bytes of the chunk are left.
+    /// How many bytes of the chunk's data are left.
     left: u64,
-    /// How long the line is so far, without its LF.
+    /// The length of the current line so far, without its LF.
     line_length: usize,
-    /// How long the trailer section is so far.
+    /// The length of the trailer section so far.
     trailer_length: usize,
-    /// Whether the trailer's line so far can be a field, and whether its last byte is a CR.
+    /// Whether the current line of the trailer can be a field, and whether its last byte is a CR.
     is_field: bool,
     ends_in_cr: bool,
 }
@@ -36,21 +36,21 @@ enum At {
     Trailer,
 }
 
-/// What bytes came to.
+/// The state after some bytes were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// More are awaited.
+    /// More bytes are needed.
     More,
-    /// The body, and what belongs to it, came to its end.
+    /// The body and its trailer section are complete.
     Ended,
-    /// The body is whole, but what follows it is not sound or too long: reading stops.
+    /// The body is complete, but its trailer section is invalid or too long. Reading stops.
     Stopped,
     /// The framing is broken.
     Broken,
 }
 
 impl Chunks {
-    /// Hands the decoded data to `keep` until the last byte or the first fault. Returns how many of the bytes it read.
+    /// Passes the decoded data to `keep`, up to the end of the body or the first fault. Returns how many bytes it read.
     pub fn read(&mut self, bytes: &[u8], mut keep: impl FnMut(&[u8])) -> (usize, Progress) {
         let mut at = 0;
         while at < bytes.len() {
@@ -75,7 +75,7 @@ impl Chunks {
         (at, Progress::More)
     }
 
-    /// Whether all data came; only the trailer section may be missing.
+    /// Whether all data has arrived. Only the trailer section may be missing.
     pub fn is_body_whole(&self) -> bool {
         self.at == At::Trailer
     }
@@ -110,7 +110,7 @@ impl Chunks {
         Progress::More
     }
 
-    /// Skips the trailer section, since nobody reads its fields. A line that cannot be a field is broken framing.
+    /// Skips the trailer section: its fields are not read. A line that cannot be a field means broken framing.
     fn read_trailer(&mut self, byte: u8) -> Progress {
         self.trailer_length += 1;
         if self.trailer_length > LONGEST_TRAILER {

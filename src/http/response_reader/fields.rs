@@ -1,4 +1,4 @@
-//! The fields of an answer that are read, and what they say.
+//! The response fields that this library reads, and their meaning. Their names are listed here and nowhere else.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use ureq::http::Uri;
 
 use crate::http::{Answer, ContentType};
 
-/// The longest request id that is kept.
+/// A longer request id is not kept.
 const LONGEST_ID: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ enum Name {
     TransferEncoding,
 }
 
-/// The fields that are read, in lower case.
+/// The fields that are read in every answer. Names are in lower case; `split_name` relies on their first letters.
 const READ_ALWAYS: [(&[u8], Name); 6] = [
     (b"cf-ray", Name::CfRay),
     (b"connection", Name::Connection),
@@ -32,7 +32,7 @@ const READ_ALWAYS: [(&[u8], Name); 6] = [
     (b"content-type", Name::ContentType),
     (b"transfer-encoding", Name::TransferEncoding),
 ];
-/// Those that say something only where the status is not 2xx.
+/// The fields that matter only in answers other than 2xx.
 const READ_ON_ERRORS: [(&[u8], Name); 4] = [
     (b"date", Name::Date),
     (b"location", Name::Location),
@@ -44,20 +44,20 @@ const READ_ON_ERRORS: [(&[u8], Name); 4] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     Length(u64),
-    /// `unambiguous`: no Content-Length says something else.
+    /// `unambiguous`: there is no Content-Length beside it.
     Chunked {
         unambiguous: bool,
     },
     UntilEnd,
-    /// The fields contradict each other, or ask for what this library does not decode.
+    /// The fields contradict each other, or name a coding that this library does not decode.
     Unknown,
 }
 
-/// What a head said so far.
+/// The content of the fields read so far.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     answer: Answer,
-    /// The fields that came, a bit each: the first one counts.
+    /// One bit for each field that was seen. Only the first field of a name counts.
     seen: u16,
     length: Length,
     coding: Coding,
@@ -80,14 +80,14 @@ enum Coding {
     Absent,
     Identity,
     Chunked,
-    /// More than one, another one, or a malformed field.
+    /// More than one coding, another coding, or a malformed field.
     Unknown,
 }
 
 impl Fields {
-    /// Takes in one field: its line with the end of line, and the lines that continue it. Lines that are not fields, and
-    /// fields that nobody reads, are left out. But a malformed field that frames the body is remembered as malformed: a
-    /// length that cannot be read is not the same as none.
+    /// Reads one field: its line, line end included, and the lines that continue it. Lines that are not fields, and
+    /// fields that are not listed above, are skipped. But a malformed field that frames the body is recorded as
+    /// malformed: an unreadable length is not the same as a missing one.
     pub fn read(&mut self, field: &[u8], is_success: bool) {
         let Some((name, rest)) = split_name(field, is_success) else {
             return;
@@ -114,7 +114,7 @@ impl Fields {
         }
     }
 
-    /// A field that has one value: the first one counts, and only where it is visible ASCII.
+    /// Reads a field with a single value. The first field of a name counts, and only if its value is ASCII.
     fn read_single(&mut self, name: Name, value: &[u8]) {
         let bit = 1 << name as u16;
         if self.seen & bit != 0 {
@@ -152,7 +152,7 @@ impl Fields {
         !self.close && (http_1_1 || self.keep_alive)
     }
 
-    /// The answer as far as its fields say.
+    /// The answer, with the parts that come from fields filled in.
     pub fn into_answer(self) -> Answer {
         self.answer
     }
@@ -178,10 +178,10 @@ impl Coding {
     }
 }
 
-/// Splits a field that is read into its name and what follows the colon. The latter is missing where the line is malformed:
-/// a control character stands before the name, or something other than blanks between it and the colon.
+/// Splits a listed field into its name and the text after the colon. The text is `None` if the line is malformed: a
+/// control character before the name, or anything but blanks between the name and the colon.
 fn split_name(field: &[u8], is_success: bool) -> Option<(Name, Option<&[u8]>)> {
-    // A continuation with no field before it: the first line of the head. It is left out (RFC 9112, section 2.2).
+    // A continuation line without a field before it, at the start of the head. It is skipped (RFC 9112, section 2.2).
     if matches!(field.first()?, b' ' | b'\t') {
         return None;
     }
@@ -198,9 +198,9 @@ fn split_name(field: &[u8], is_success: bool) -> Option<(Name, Option<&[u8]>)> {
     Some((name, is_sound.then(|| &rest[blanks + 1..])))
 }
 
-/// The name that a line begins with, and its length.
+/// Finds the name at the start of a line. Returns its length, too.
 fn find(names: &[(&[u8], Name)], line: &[u8]) -> Option<(usize, Name)> {
-    // Where a name ends comes first: of the few that begin alike, one at most ends there.
+    // Check the end of the name first: it is cheap, and rules out nearly all names.
     let begins_with = |name: &[u8]| {
         line.get(name.len()).is_some_and(|next| !IS_TOKEN[usize::from(*next)])
             && line[..name.len()].eq_ignore_ascii_case(name)
@@ -208,7 +208,7 @@ fn find(names: &[(&[u8], Name)], line: &[u8]) -> Option<(usize, Name)> {
     names.iter().find(|(name, _)| begins_with(name)).map(|(name, found)| (name.len(), *found))
 }
 
-/// What a name consists of (RFC 9110, section 5.6.2).
+/// The characters of a field name: a token (RFC 9110, section 5.6.2).
 static IS_TOKEN: [bool; 256] = {
     let mut is_token = [false; 256];
     let mut byte = 0;
@@ -225,7 +225,7 @@ static IS_TOKEN: [bool; 256] = {
     is_token
 };
 
-/// The value of a field: its lines without the blanks around them, joined by a space. `None` if it holds a control character.
+/// The value of a field: its lines, trimmed and joined by a space. `None` if it has a control character.
 fn value_of(rest: &[u8]) -> Option<Cow<'_, [u8]>> {
     let is_sound = |line: &[u8]| !line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
     if let [line @ .., b'\r', b'\n'] = rest
@@ -251,12 +251,12 @@ fn value_of(rest: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(value)
 }
 
-/// The members of a list.
+/// The members of a comma-separated list.
 fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim)
 }
 
-/// Without the blanks around it.
+/// Removes the blanks (space, tab) at both ends.
 fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;
@@ -264,7 +264,7 @@ fn trim(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Digits alone: no sign, and not more than a u64 holds.
+/// Parses a length: digits only, without a sign, within a u64.
 fn parse_length(member: &[u8]) -> Option<u64> {
     if member.is_empty() {
         return None;
@@ -275,7 +275,7 @@ fn parse_length(member: &[u8]) -> Option<u64> {
     })
 }
 
-/// Whether a text is no more than an id: it is shown, and a text could be an echo of the request.
+/// Whether a text can only be an id. The request id is shown to people, and any other text could echo the request.
 fn is_plain_id(text: &str) -> bool {
     text.len() <= LONGEST_ID && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }

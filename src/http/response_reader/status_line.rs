@@ -1,6 +1,7 @@
-//! The status line of an answer, and the empty lines that may stand before it.
+//! The status line of an answer, and the empty lines that may come before it.
 
-/// Reads a status line byte by byte: what cannot become one is known at once, without a wait for the end of the line.
+/// Reads a status line byte by byte. An invalid line fails at its first wrong byte, without a wait for the end of the
+/// line.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct StatusLine {
     at: At,
@@ -42,7 +43,7 @@ fn is_of_reason(byte: u8) -> bool {
 }
 
 impl StatusLine {
-    /// Returns how many of the bytes belong to the line and what stands before it.
+    /// Reads up to the end of the status line. Returns how many bytes it read, empty lines before it included.
     pub fn read(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         let mut index = self.read_usual(bytes);
         while index < bytes.len() {
@@ -59,7 +60,8 @@ impl StatusLine {
         Ok(bytes.len())
     }
 
-    /// Reads the start of the line at once where it looks as nearly all do, and returns its length.
+    /// A fast path for the usual form. Reads the start of the line at once and returns its length, or 0 for other
+    /// forms.
     fn read_usual(&mut self, bytes: &[u8]) -> usize {
         match bytes {
             [
@@ -136,7 +138,7 @@ impl StatusLine {
         matches!(self.code, 200..=299)
     }
 
-    /// Whether another head follows. 101 is the last one: what follows it is another protocol.
+    /// Whether another head follows. None follows 101: the next bytes are of another protocol.
     pub fn is_interim(&self) -> bool {
         matches!(self.code, 100..=199) && self.code != 101
     }

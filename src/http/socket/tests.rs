@@ -37,7 +37,7 @@ fn a_refusal_moves_on_to_the_next_address_at_once() {
 }
 
 #[test]
-fn where_every_address_refuses_the_last_refusal_is_told() {
+fn if_every_address_refuses_the_last_refusal_is_reported() {
     let address = refusing();
     let Err(Fault::Connect(text)) = connect(&[refusing(), address], Duration::from_secs(10)) else {
         panic!("it connected")

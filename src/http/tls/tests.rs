@@ -9,7 +9,7 @@ use super::*;
 use crate::http::CancelSignal;
 use crate::model::hooks::Hooks;
 
-/// A session with a server that serves it with `serve`, in a thread of its own, once the handshake is over.
+/// A session with a server. After the handshake the server runs `serve` in a thread of its own.
 fn session<T: Send + 'static>(
     tickets: usize,
     serve: impl FnOnce(ServerConnection, TcpStream) -> T + Send + 'static,
@@ -57,7 +57,7 @@ fn the_check_of_an_idle_connection_ends_under_a_flood() {
         });
         let _open = server.join().unwrap();
         assert_eq!(session.is_idle(&socket), is_idle, "{tickets}");
-        // It did not read to the end of the flood.
+        // The check did not read the whole flood.
         assert_eq!(socket.is_idle(), is_idle, "{tickets}");
     }
 }
@@ -134,7 +134,7 @@ fn received_plaintext_is_pulled_before_more_is_read() {
             Err(error) => {
                 assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
                 context.until_ready(&[Interest::read(&socket)], Instant::now() + Duration::from_secs(20)).unwrap();
-                // The second one reads nothing where the first one found plaintext.
+                // If the first call found plaintext, the second one reads nothing.
                 let _ = session.fill(&socket).and_then(|()| session.fill(&socket));
             }
         }

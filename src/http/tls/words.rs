@@ -1,6 +1,7 @@
-//! TLS errors in words for a person. Pure.
+//! Describes TLS errors to a person. No I/O.
 //!
-//! rustls prints most of its errors as their `Debug` form: names of variants, OIDs, byte arrays. None of that is shown.
+//! rustls prints most of its errors in their `Debug` form: names of variants, OIDs, byte arrays. This library never
+//! shows that form.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -40,7 +41,7 @@ pub(super) fn of_alert(alert: AlertDescription) -> String {
     format!("{words} ({})", name_of_alert(alert))
 }
 
-/// An alert as the RFCs name it: "TLS alert certificate_required".
+/// The name of an alert as in the RFCs: "TLS alert certificate_required".
 pub(super) fn name_of_alert(alert: AlertDescription) -> String {
     match known_alert(alert) {
         Some((name, _)) => format!("TLS alert {name}"),
@@ -154,7 +155,8 @@ fn of_plain_certificate_error(error: &CertificateError) -> &'static str {
 const UNSUPPORTED_SIGNATURE: &str = "it is signed in a way that is not accepted (SHA-1, say, or with a short or unusual \
      key). The service needs one with RSA of 2048 bits or more, ECDSA P-256 or P-384, or Ed25519, and SHA-256 or better";
 
-/// What the path building of rustls-webpki found. rustls passes its error on as text alone, the name of the variant.
+/// Describes an error from the path building of rustls-webpki. rustls passes it on only as a text, the name of the
+/// variant.
 fn of_path_error(name: &str) -> &'static str {
     match name {
         "CaUsedAsEndEntity" => {
@@ -183,7 +185,7 @@ fn of_path_error(name: &str) -> &'static str {
     }
 }
 
-/// The most names of a certificate that are shown.
+/// At most so many names of a certificate are shown.
 const MOST_NAMES: usize = 5;
 
 fn wrong_name(expected: &str, presented: &[String]) -> String {
@@ -197,7 +199,7 @@ fn wrong_name(expected: &str, presented: &[String]) -> String {
     format!("it {made_out}, but the host is {expected}. Check base_url")
 }
 
-/// The name in `DnsName("example.com")` or `IpAddress(127.0.0.1)`, rustls-webpki's form; none of other kinds.
+/// The name in `DnsName("example.com")` or `IpAddress(127.0.0.1)`, the form of rustls-webpki. `None` for other kinds.
 fn name_of(presented: &str) -> Option<&str> {
     let dns = presented.strip_prefix("DnsName(\"").and_then(|rest| rest.strip_suffix("\")"));
     let name = dns.or_else(|| presented.strip_prefix("IpAddress(")?.strip_suffix(')'))?;
@@ -283,7 +285,7 @@ pub(super) fn of_pem(error: &pem::Error) -> &'static str {
 }
 
 fn utc(time: UnixTime) -> String {
-    // The year 9999 is the last one that a certificate, or the date's form, can hold.
+    // The limit is the end of the year 9999: certificates and the date format cannot go beyond it.
     let seconds = time.as_secs().min(253_402_300_799);
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds)).replace("GMT", "UTC")
 }

@@ -4,7 +4,7 @@ use std::thread;
 
 use super::*;
 
-/// A context that asks, and how often it did. Every question takes `takes`.
+/// A context with an interrupt callback that takes `takes`, and a counter of its calls.
 fn asking(takes: Duration) -> (CallContext, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
@@ -17,7 +17,7 @@ fn asking(takes: Duration) -> (CallContext, Arc<AtomicUsize>) {
     (CallContext::new(Arc::new(hooks), Arc::new(CancelSignal::new().unwrap())), asked)
 }
 
-/// A pair of which the first is readable for ever.
+/// A pair whose first end is always readable.
 fn readable() -> (Pair, Pair) {
     let (ours, theirs) = sys::pair().unwrap();
     theirs.get().unwrap().write_all(b"x").unwrap();
@@ -44,7 +44,7 @@ fn after_the_deadline_a_ready_socket_counts_once() {
     let deadline = Instant::now();
     assert!(context.until_ready(&[Interest::read(&ours)], deadline).is_ok());
     assert!(matches!(context.until_ready(&[Interest::read(&ours)], deadline), Err(Stop::Deadline)));
-    // Another call has a look of its own.
+    // Another call may still poll once.
     assert!(context.for_call().until_ready(&[Interest::read(&ours)], deadline).is_ok());
 }
 
@@ -95,7 +95,7 @@ fn both_cancel_signals_end_every_wait_and_busy_work() {
 #[test]
 fn a_wake_up_without_a_cancel_neither_ends_a_wait_nor_hides_its_deadline() {
     let context = CallContext::new(Arc::new(Hooks::default()), Arc::new(CancelSignal::new().unwrap()));
-    // As where other code has put a file under the descriptor's number.
+    // Simulates other code that has opened a file under the descriptor's number.
     context.signal().writer.get().unwrap().write_all(b"x").unwrap();
     let started = Instant::now();
     context.until(started + Duration::from_millis(50)).unwrap();

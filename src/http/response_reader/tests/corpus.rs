@@ -1,4 +1,4 @@
-//! Answers as servers, proxies and those who break them send them.
+//! Sample answers: of real servers and proxies, and broken ones.
 
 /// Heads of real servers, for a body of nine bytes.
 const SERVERS: &[&str] = &[
@@ -49,9 +49,9 @@ const SERVERS: &[&str] = &[
      Via: 1.1 proxy (squid/6.12)\r\nCache-Status: proxy;detail=mismatch\r\nConnection: keep-alive\r\n\r\n",
 ];
 
-/// Heads that are odd, or no heads. The body of nine bytes follows these, too.
+/// Odd and invalid heads. The body of nine bytes follows these, too.
 const ODD: &[&str] = &[
-    "HTTP/1.1 201 Created\r\nX-DeliveryPolicy: a\r\n  b\r\nContent-Length: 9\r\n\r\n",
+    "HTTP/1.1 201 Created\r\nX-Policy: a\r\n  b\r\nContent-Length: 9\r\n\r\n",
     "HTTP/1.1 503 X\r\nRetry-After:\r\n\t 5 \r\n \r\n 6\r\nContent-Length:\r\n 9\r\n\r\n",
     "HTTP/1.1 503 X\r\n folded: first\r\n Content-Length: 4\r\nno field\r\n Content-Length: 5\r\nContent-Length: 9\r\n\r\n",
     "HTTP/1.1 201 Created\r\nX-A : b\r\nContent-Length \t: 9\r\nCF-Ray\t:x\r\n\r\n",
@@ -94,7 +94,7 @@ const ODD: &[&str] = &[
     "ICY 200 OK\r\n\r\n",
 ];
 
-/// Bodies in chunks, sound and not.
+/// Chunked bodies, valid and invalid.
 const CHUNKED: &[&str] = &[
     "9\r\n{\"id\": 7}\r\n0\r\n\r\n",
     "4\r\n{\"id\r\n005 \r\n\": 7}\r\n00;last\r\nX: y\r\n z\r\n\r\n",
@@ -119,7 +119,7 @@ pub(super) fn heads() -> Vec<Vec<u8>> {
     SERVERS.iter().chain(ODD).copied().chain([&*cookies, &*long]).map(|head| head.as_bytes().to_vec()).collect()
 }
 
-/// Whole answers, and what only begins as one.
+/// Complete answers, and bytes that only begin like one.
 pub(super) fn answers() -> Vec<Vec<u8>> {
     let with_length = heads().into_iter().map(|head| [&head[..], b"{\"id\": 7}"].concat());
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -1,4 +1,5 @@
-//! The same outcome however the bytes are split, and the same head as another parser reads.
+//! Two properties: the outcome does not depend on how the bytes are split, and heads are read as another parser reads
+//! them.
 
 use super::*;
 use corpus::{answers, heads};
@@ -34,7 +35,7 @@ impl Random {
         parts
     }
 
-    /// Changes one to four places.
+    /// Makes one to four changes.
     fn mutate(&mut self, bytes: &mut Vec<u8>, others: &[Vec<u8>]) {
         const PIECES: &str = "\r\n|\n|\r|\r\n\r\n|\r\n |\n\t| |\t|:|,|;|\0|\x01|\x7f|\u{e9}|0|9|1|-|chunked|identity|\
             close|Content-Length: 9\r\n|Transfer-Encoding: chunked\r\n|CF-Ray: x|Retry-After|Date: y\r\n|HTTP/1.1 |\
@@ -120,10 +121,11 @@ fn the_outcome_of_a_mutated_answer_does_not_depend_on_how_it_is_split() {
     }
 }
 
-/// A head as httparse reads it, as leniently as it can: the status, the version and the fields with their lines joined.
+/// A head as httparse reads it in its most lenient mode: the status, the version, and the fields with their lines
+/// joined.
 type Head = (u16, u8, Vec<(String, Vec<u8>)>);
 
-/// `Ok(None)` where the head is not whole.
+/// `Ok(None)` if the head is not complete.
 fn independent(mut bytes: &[u8]) -> Result<Option<Head>, httparse::Error> {
     let mut config = httparse::ParserConfig::default();
     config
@@ -151,7 +153,7 @@ fn independent(mut bytes: &[u8]) -> Result<Option<Head>, httparse::Error> {
     }
 }
 
-/// The answer that a head makes, body aside, and how the body is framed.
+/// The answer that a head stands for, without the body, and the framing of the body.
 fn expected((code, _, fields): &Head) -> (Seen, Framing) {
     let all = |name: &str| fields.iter().filter(|(is, _)| is == name).map(|(_, value)| &value[..]).collect::<Vec<_>>();
     let first = |name: &str| {
@@ -204,7 +206,7 @@ fn expected((code, _, fields): &Head) -> (Seen, Framing) {
     (seen, framing)
 }
 
-/// How a reader frames the body of the head that it has just read, with none of its bytes.
+/// The framing that a reader has chosen. It has read the head, and no byte of the body.
 fn framing_of(reader: &ResponseReader, answer: &Seen) -> Framing {
     match &reader.stage {
         Stage::Head => panic!("no head"),
@@ -216,23 +218,23 @@ fn framing_of(reader: &ResponseReader, answer: &Seen) -> Framing {
     }
 }
 
-/// Compares with httparse; false where this reader is the more lenient or the stricter one, as it means to be.
+/// Compares with httparse. False if this reader is more lenient or stricter on purpose.
 fn agrees_with_httparse(bytes: &[u8]) -> bool {
     let mut reader = ResponseReader::new();
-    // Byte by byte: the body has not begun when the head ends.
+    // Byte by byte, so that no byte of the body was read when the head ends.
     let fault = bytes.iter().find_map(|byte| if reader.has_head() { None } else { reader.push(&[*byte]).err() });
     let shown = || bytes.escape_ascii().to_string();
     let contains = |wanted: &[u8]| bytes.windows(wanted.len()).any(|window| window.eq_ignore_ascii_case(wanted));
     match independent(bytes) {
         Err(error) => {
-            // httparse refuses a NUL, and a CR without its LF, also in a line that it would ignore.
+            // httparse refuses a NUL, and a CR without its LF, even in a line that it would ignore.
             let has_bare_cr = bytes.windows(2).any(|pair| pair[0] == b'\r' && pair[1] != b'\n');
             let in_fields = !matches!(error, httparse::Error::Status | httparse::Error::Version);
             assert!(fault.is_some() || in_fields && (contains(b"\0") || has_bare_cr), "{error}: {}", shown());
             fault.is_some()
         }
         Ok(None) => {
-            // A status below 100 is no status here, and is known at once.
+            // This reader refuses a status below 100 at its first digit.
             assert!(!reader.has_head() && (fault.is_none() || contains(b" 0")), "{}", shown());
             fault.is_none()
         }
@@ -252,7 +254,7 @@ fn agrees_with_httparse(bytes: &[u8]) -> bool {
             match framing {
                 Framing::Chunked { .. } if matches!(read, Framing::Chunked { .. }) => true,
                 _ if read == framing => true,
-                // A line that names a length and is no field: httparse ignores it.
+                // A malformed line that names a length: httparse ignores it.
                 _ => {
                     assert_eq!(read, Framing::Unknown, "{framing:?}: {}", shown());
                     assert!(contains(b"content-length") || contains(b"transfer-encoding"), "{}", shown());

@@ -5,10 +5,10 @@ use rustls::{CertRevocationListError, Error, ExtendedKeyPurpose, InconsistentKey
 
 use super::*;
 
-/// Names that are written like this everywhere.
+/// Names with an inner capital that may appear in a text.
 const PROPER: [&str; 2] = ["subjectAltName", "KiB"];
 
-/// No `Debug`: neither its brackets nor the name of a variant.
+/// Checks that a text has no trace of a `Debug` form: no brackets and no names of variants.
 fn assert_plain(text: &str) {
     assert!(text.len() > 8, "{text:?}");
     for artefact in ["{", "}", "[", "]", "::", "(\"", "Other(", "Oid", "Error", "0x"] {
