@@ -27,14 +27,15 @@ fn readable() -> (Pair, Pair) {
 #[test]
 fn a_socket_that_is_always_ready_hides_neither_the_deadline_nor_the_interrupt_callback() {
     let ((context, asked), (ours, _theirs)) = (asking(Duration::ZERO), readable());
-    let deadline = Instant::now() + Duration::from_millis(350);
+    let deadline = Instant::now() + Duration::from_millis(950);
     let ended = loop {
         if let Err(stop) = context.until_ready(&[Interest::read(&ours)], deadline) {
             break stop;
         }
     };
     assert!(matches!(ended, Stop::Deadline));
-    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    // Every 100 ms; half as often on a machine that is busy.
+    assert!((4..=9).contains(&asked.load(Ordering::SeqCst)), "{asked:?}");
     assert!(deadline.elapsed() < Duration::from_millis(300));
 }
 
