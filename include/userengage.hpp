@@ -313,7 +313,8 @@ class Client {
       return (*static_cast<const std::function<bool(std::size_t, std::size_t)> *>(told))(done, count) ? 1 : 0;
     };
     auto told = progress;
-    ue_send_conversations(get(), given.data(), given.size(), told ? on_progress : ue_progress_fn{}, &told, handles.data());
+    ue_send_conversations(get(), given.data(), given.size(), told ? on_progress : ue_progress_fn{}, &told,
+                          handles.data());
     std::vector<Result> results;
     results.reserve(handles.size());
     for (auto *handle : handles) results.emplace_back(handle);

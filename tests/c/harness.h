@@ -20,10 +20,8 @@ typedef struct test {
 /* Runs the tests, or those that the command line names, and returns main's status. Ends with "N passed, N failed". */
 int run_tests(const test *tests, size_t count, int argc, char **argv);
 
-#define MAIN(tests)                                                              \
-  int main(int argc, char **argv) {                                              \
-    return run_tests((tests), sizeof(tests) / sizeof((tests)[0]), argc, argv); \
-  }
+#define MAIN(tests) \
+  int main(int argc, char **argv) { return run_tests((tests), sizeof(tests) / sizeof((tests)[0]), argc, argv); }
 
 /* The checks end the process that they fail in. */
 void check(int holds, const char *what, const char *file, int line);

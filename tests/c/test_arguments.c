@@ -166,7 +166,9 @@ static void a_text_with_a_length_needs_no_nul_after_it(void) {
 
 static void a_nul_within_a_length_is_refused_and_cuts_nothing(void) {
   ue_client *client = sandbox_client();
-  ue_message message = message_to("60\0" "4");
+  ue_message message = message_to(
+      "60\0"
+      "4");
   message.client_user_id_length = 4;
   check_refused_message(client, &message, "client_user_id has a", "byte 2");
   message = message_to("604");
@@ -252,9 +254,9 @@ static void a_key_that_no_header_can_carry_is_refused_and_not_repeated(void) {
 static void names_and_version_are_static_texts(void) {
   CHECK_TEXT(ue_version(), UE_VERSION);
   static const char *const names[] = {
-      "UE_OK",        "UE_INVALID_ARGUMENT", "UE_CONNECT",   "UE_TLS",          "UE_TIMEOUT",
-      "UE_CONNECTION_LOST", "UE_BAD_REPLY",  "UE_UNAUTHORIZED", "UE_NOT_FOUND", "UE_REJECTED",
-      "UE_RATE_LIMITED", "UE_SERVER_ERROR",  "UE_CLOSED",    "UE_CANCELLED",    "UE_INTERNAL",
+      "UE_OK",        "UE_INVALID_ARGUMENT", "UE_CONNECT",   "UE_TLS",      "UE_TIMEOUT",      "UE_CONNECTION_LOST",
+      "UE_BAD_REPLY", "UE_UNAUTHORIZED",     "UE_NOT_FOUND", "UE_REJECTED", "UE_RATE_LIMITED", "UE_SERVER_ERROR",
+      "UE_CLOSED",    "UE_CANCELLED",        "UE_INTERNAL",
   };
   const int count = (int)(sizeof names / sizeof names[0]);
   for (int status = 0; status < count; status++) CHECK_TEXT(ue_status_name(status), names[status]);

@@ -51,9 +51,8 @@ void the_message_of_the_specification_goes_out_as_specified() {
   CHECK(result.delivery() == Delivery::delivered);
   CHECK_INT(result.http_status().value_or(0), 201);
   char *body = entry_field("200", 0, "body");
-  CHECK_TEXT(body,
-             R"({\"content\":\"Hi <b>user</b>, enjoy our product!\",\"user\":926,\"source\":2,)"
-             R"(\"source_context\":{\"name\": \"This is source_context used in API\", \"id\": 123}})");
+  CHECK_TEXT(body, R"({\"content\":\"Hi <b>user</b>, enjoy our product!\",\"user\":926,\"source\":2,)"
+                   R"(\"source_context\":{\"name\": \"This is source_context used in API\", \"id\": 123}})");
   free(body);
 }
 
@@ -95,7 +94,8 @@ void a_nul_within_a_text_is_refused_and_cuts_nothing() {
 }
 
 void integers_of_every_size_are_ids() {
-  static_assert(std::is_constructible_v<ClientUserId, short> && std::is_constructible_v<ClientUserId, unsigned long long>);
+  static_assert(std::is_constructible_v<ClientUserId, short> &&
+                std::is_constructible_v<ClientUserId, unsigned long long>);
   static_assert(!std::is_constructible_v<ClientUserId, bool> && !std::is_constructible_v<ClientUserId, char> &&
                 !std::is_constructible_v<ClientUserId, double>);
   static_assert(!std::is_convertible_v<double, userengage::Text>);
@@ -246,7 +246,8 @@ void designated_initialisers_and_a_stop_token() {
   CHECK(made.first.try_send_conversation({.client_user_id = 217, .content = "Hi", .source = Source::api}).ok());
   order(R"({"fault": "hang", "client_user_id": "218", "times": 1})");
   Status status = Status::ok;
-  std::jthread sender([&] { status = made.first.try_send_conversation({.client_user_id = 218, .content = "Hi"}).status(); });
+  std::jthread sender(
+      [&] { status = made.first.try_send_conversation({.client_user_id = 218, .content = "Hi"}).status(); });
   await_requests("218", 1);
   source.request_stop();
   sender.join();

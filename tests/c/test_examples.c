@@ -49,7 +49,8 @@ static void the_event_loop_reports_every_line_in_order(void) {
   use_the_sandbox();
   CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
   order("{\"fault\": \"delay\", \"ms\": 50, \"client_user_id\": \"310\", \"times\": 1}");
-  snprintf(command, sizeof command, "printf '310 Hi\\nmissing-311 Hi\\n312 Hi <b>you</b>\\n313\\n' | '%s/example_event_loop_c' 2>&1",
+  snprintf(command, sizeof command,
+           "printf '310 Hi\\nmissing-311 Hi\\n312 Hi <b>you</b>\\n313\\n' | '%s/example_event_loop_c' 2>&1",
            dirname(self));
   FILE *pipe = popen(command, "r");
   CHECK(pipe != NULL);

@@ -297,7 +297,8 @@ static int copies_of_the_key(void) {
   CHECK(maps != NULL);
   while (fgets(line, sizeof line, maps) != NULL) {
     unsigned long from, to;
-    if (sscanf(line, "%lx-%lx rw", &from, &to) != 2 || strstr(line, " rw") == NULL || strstr(line, "[v") != NULL) continue;
+    if (sscanf(line, "%lx-%lx rw", &from, &to) != 2 || strstr(line, " rw") == NULL || strstr(line, "[v") != NULL)
+      continue;
     for (const volatile unsigned char *at = (const unsigned char *)from; at + KEY <= (const unsigned char *)to; at++) {
       int i = 0;
       while (i < KEY && (at[i] ^ 0xa5) == masked_key[i]) i++;
@@ -457,9 +458,10 @@ static void a_child_that_returns_between_two_attempts_does_not_know_what_becomes
   for (fork_at = 1; fork_at <= 2; fork_at++) {
     const char *id = fork_at == 1 ? "1084" : "1085";
     char fault[160];
-    snprintf(fault, sizeof fault,
-             "{\"fault\": \"status\", \"status\": %s, \"headers\": {\"Retry-After\": \"0\"}, \"client_user_id\": \"%s\", \"times\": 1}",
-             fork_at == 1 ? "429" : "425", id);
+    snprintf(
+        fault, sizeof fault,
+        "{\"fault\": \"status\", \"status\": %s, \"headers\": {\"Retry-After\": \"0\"}, \"client_user_id\": \"%s\", \"times\": 1}",
+        fork_at == 1 ? "429" : "425", id);
     order(fault);
     int place = fork_at;
     callbacks = 0, fork_at = 1, forked = -1;
@@ -491,9 +493,10 @@ static void a_child_that_cancels_a_call_of_its_parents_does_not_know_what_become
     /* Between two attempts, in the pause of a 429, in line. */
     if (place < 2) {
       char fault[160];
-      snprintf(fault, sizeof fault,
-               "{\"fault\": \"status\", \"status\": %s, \"headers\": {\"Retry-After\": \"1\"}, \"client_user_id\": \"%s\", \"times\": 1}",
-               place == 0 ? "425" : "429", ids[place]);
+      snprintf(
+          fault, sizeof fault,
+          "{\"fault\": \"status\", \"status\": %s, \"headers\": {\"Retry-After\": \"1\"}, \"client_user_id\": \"%s\", \"times\": 1}",
+          place == 0 ? "425" : "429", ids[place]);
       order(fault);
     }
     ue_options options = sandbox_options();
@@ -552,8 +555,7 @@ static void a_child_that_returns_from_a_callback_of_a_batch_leaves_it_to_its_par
     ue_result *results[BATCH];
     for (int i = 0; i < BATCH; i++) messages[i] = message_to(i % 2 ? other : one);
     long long started = now_ms();
-    ue_status status =
-        ue_send_conversations(client, messages, BATCH, in_log ? NULL : fork_in_progress, NULL, results);
+    ue_status status = ue_send_conversations(client, messages, BATCH, in_log ? NULL : fork_in_progress, NULL, results);
     CHECK(in_time(now_ms() - started, 3000));
     CHECK(forked >= 0);
     for (int i = 0; i < BATCH; i++) CHECK(results[i] != NULL);

@@ -121,7 +121,8 @@ static void what_the_host_does_with_signals_stays(void) {
     CHECK(sigaction(number, NULL, &after) == 0 && after.sa_handler == before[number].sa_handler);
   }
   CHECK(pthread_sigmask(SIG_SETMASK, NULL, &mask_after) == 0);
-  for (int number = 1; number < 32; number++) CHECK_INT(sigismember(&mask_after, number), sigismember(&mask_before, number));
+  for (int number = 1; number < 32; number++)
+    CHECK_INT(sigismember(&mask_after, number), sigismember(&mask_before, number));
 }
 
 static int descriptors(void) {

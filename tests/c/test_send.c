@@ -162,7 +162,8 @@ static void check_read(const ue_result *result) {
 }
 
 static void read_at_once_a_result_says_what_its_functions_say(void) {
-  order("{\"fault\": \"status\", \"status\": 503, \"headers\": {\"Retry-After\": \"3600\"}, \"client_user_id\": \"107\"}");
+  order(
+      "{\"fault\": \"status\", \"status\": 503, \"headers\": {\"Retry-After\": \"3600\"}, \"client_user_id\": \"107\"}");
   ue_options options = sandbox_options();
   options.api_version = 2;
   ue_client *client = client_with(&options);

@@ -40,7 +40,8 @@ static void a_message_too_old_for_a_required_field_lacks_it(void) {
 
 static void older_options_have_the_defaults_of_what_they_lack(void) {
   ue_options options = sandbox_options();
-  const size_t sizes[] = {offsetof(ue_options, api_version), offsetof(ue_options, proxy), offsetof(ue_options, interrupt)};
+  const size_t sizes[] = {offsetof(ue_options, api_version), offsetof(ue_options, proxy),
+                          offsetof(ue_options, interrupt)};
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     ue_client *client = client_with((const ue_options *)cut_off(&options, sizes[i]));
     CHECK_INT(send_to(client, "702"), UE_OK);
@@ -104,7 +105,8 @@ static void a_newer_struct_is_refused_when_what_is_new_is_used(void) {
 }
 
 static void a_size_that_no_version_has_is_refused_with_what_to_do(void) {
-  static const size_t sizes[] = {0, 1, 4, sizeof(size_t), sizeof(ue_message) - 1, sizeof(ue_message) + 1, 1 << 20, SIZE_MAX};
+  static const size_t sizes[] = {0,       1,       4, sizeof(size_t), sizeof(ue_message) - 1, sizeof(ue_message) + 1,
+                                 1 << 20, SIZE_MAX};
   ue_client *client = sandbox_client();
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     ue_message message = message_to("705");

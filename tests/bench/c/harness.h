@@ -53,8 +53,7 @@ static inline int take_turns(void (*send_one)(void)) {
     struct moment before, after;
     send_one();
     look(&before);
-    for (int sent = 0; sent < messages; sent++)
-      send_one();
+    for (int sent = 0; sent < messages; sent++) send_one();
     look(&after);
     printf("%lld %lld %lld\n", after.user - before.user, after.system - before.system, after.wall - before.wall);
     fflush(stdout);

@@ -32,8 +32,7 @@ int main(void) {
   curl_easy_setopt(curl, CURLOPT_POSTFIELDS, BODY);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, count);
   curl_easy_setopt(curl, CURLOPT_TIMEOUT, 30L);
-  if (ca_file())
-    curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file());
+  if (ca_file()) curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file());
   take_turns(send_one);
   curl_slist_free_all(headers);
   curl_easy_cleanup(curl);

@@ -18,8 +18,7 @@ static long status_kib(const char *name) {
   FILE *file = fopen("/proc/self/status", "r");
   require(file != NULL, "no /proc/self/status");
   while (kib < 0 && fgets(line, sizeof line, file))
-    if (strncmp(line, name, strlen(name)) == 0)
-      kib = atol(line + strlen(name));
+    if (strncmp(line, name, strlen(name)) == 0) kib = atol(line + strlen(name));
   fclose(file);
   return kib;
 }

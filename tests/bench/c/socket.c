@@ -32,8 +32,7 @@ static void send_one(void) {
     require(more > 0, "the answer was cut off");
     answer[length += more] = '\0';
     char *end_of_head = strstr(answer, "\r\n\r\n"), *field = strcasestr(answer, "\r\nContent-Length:");
-    if (end_of_head && field)
-      whole = (int)(end_of_head + 4 - answer) + atoi(field + 17);
+    if (end_of_head && field) whole = (int)(end_of_head + 4 - answer) + atoi(field + 17);
   }
   require(strncmp(answer, "HTTP/1.1 201", 12) == 0, answer);
 }
@@ -43,11 +42,13 @@ int main(void) {
   char path[128] = "";
   require(sscanf(base_url(), "%*[a-z]://127.0.0.1:%d%127s", &port, path) == 2, "UE_BASE_URL is not on 127.0.0.1");
   request_length = snprintf(request, sizeof request,
-                            "POST %s" PATH " HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Token %s\r\n"
+                            "POST %s" PATH
+                            " HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Token %s\r\n"
                             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n" BODY,
                             path, port, api_key(), strlen(BODY));
 
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   connection = socket(AF_INET, SOCK_STREAM, 0);
   require(connect(connection, (struct sockaddr *)&address, sizeof address) == 0, "no connection");
   setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
