@@ -1,11 +1,17 @@
 # What a person types is what CI runs. `make help` lists it.
-CARGO  ?= cargo
-TARGET := $(or $(CARGO_TARGET_DIR),target)
-CC     ?= cc
-export USERENGAGE_LIBRARY := $(abspath $(TARGET))/release/libuserengage.so
-export UE_SANDBOX         := $(abspath $(TARGET))/release/ue-sandbox
+CARGO ?= cargo
+.DEFAULT_GOAL := help
 
-.PHONY: help setup lib sandbox header demo demo-stop test lint test-rust test-c test-python test-php test-sandbox test-bench cross-check sanitize soak bench clean
+include bindings/c/install.mk
+
+# Whole paths, for what is run in other directories.
+override CARGO_TARGET_DIR := $(TARGET)
+export CARGO_TARGET_DIR
+export USERENGAGE_LIBRARY := $(BUILT)/libuserengage.so
+export UE_SANDBOX         := $(BUILT)/ue-sandbox
+
+.PHONY: help setup lib sandbox header demo demo-stop test prepare format lint test-rust test-c test-python test-php \
+        test-sandbox test-bench cross-check sanitize soak bench clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -17,14 +23,17 @@ setup: ## Install what this machine lacks (Debian packages)
 lib: ## The shared and the static library, in target/release
 	$(CARGO) rustc --release --locked --lib --crate-type cdylib
 	$(CARGO) rustc --release --locked --lib --crate-type staticlib
-	@ln -sf libuserengage.so $(TARGET)/release/libuserengage.so.$(MAJOR) # the name that programs ask the loader for
+	@ln -sf libuserengage.so $(call quoted,$(BUILT)/libuserengage.so.$(MAJOR)) # the name that programs ask the loader for
 
 sandbox: ## The stand-in of the service, target/release/ue-sandbox
 	$(CARGO) build --release --locked -p ue-sandbox
 
-header: ## The C headers from the code: run after a change in src/ffi, and commit them
+# A build alone installs nothing. Where setup runs too, a build waits for it.
+lib sandbox abi: | $(if $(filter setup demo test test-% sanitize bench,$(MAKECMDGOALS)),setup)
+
+header: ## The C headers from the code: run after a change of the C API, and commit them
 	$(CARGO) build --locked --features header
-	tests/copy-headers $(TARGET)
+	tests/copy-headers $(call quoted,$(TARGET)$(TRIPLE)/debug)
 
 demo: setup sandbox lib ## Send one message from C, Python and PHP to a sandbox, and leave it running to look at
 	@tests/demo
@@ -32,35 +41,50 @@ demo: setup sandbox lib ## Send one message from C, Python and PHP to a sandbox,
 demo-stop: ## Stop the sandbox that `make demo` left running
 	@tests/demo stop
 
-test: setup lint test-rust sandbox lib test-c test-python test-php test-sandbox test-bench ## Every test in every language
+test: lint abi test-rust test-c test-python test-php test-sandbox test-bench ## All that CI runs: every check, and every test in every language
 
-lint: ## Formatting and lints, warnings denied; the READMEs' figures
+prepare: ## Before a commit: write the formatting, then lint and the quick tests
+	$(MAKE) --no-print-directory format
+	$(MAKE) --no-print-directory lint test-rust
+
+format: setup ## Write the formatting that `make lint` checks
+	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path tests/bench/rust/Cargo.toml
+	tests/c/run-checks --fix
+	bindings/python/run-checks --fix
+	bindings/php/run-checks --fix
+
+lint: setup ## Formatting, lints and types in every language, warnings denied; the READMEs' figures
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/bench/rust/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked --features header -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps --locked --quiet
+	tests/c/run-checks
+	bindings/python/run-checks
+	bindings/php/run-checks
 	tests/bench/report --check
 
-test-rust: ## The core, against the sandbox; the committed headers
+test-rust: setup ## The core, against the sandbox; the committed headers
 	$(CARGO) test --workspace --locked --features header
 
-test-c: ## The C and C++ faces, their installation, and the instructions that a message costs
+test-c: setup sandbox lib ## The C and C++ faces, their installation, and the instructions that a message costs
 	tests/c/run-tests
 	tests/c/install-test
 	tests/c/instructions
 
-test-python: ## The Python package
+test-python: setup sandbox lib ## The Python package
 	bindings/python/run-tests
 
-test-php: ## The PHP package
+test-php: setup sandbox lib ## The PHP package
 	bindings/php/run-tests
 
-test-sandbox: ## The sandbox's page in a browser, and the specification's own snippets
+test-sandbox: setup sandbox lib ## The sandbox's page in a browser, and the specification's own snippets
 	tests/sandbox/run-tests
 
-test-bench: ## That the bench still runs: a little of everything, nothing written
+test-bench: setup sandbox lib ## That the bench still runs: a little of everything, nothing written
 	tests/bench/run --quick
 
-sanitize: sandbox ## The C tests under valgrind, ASan, LSan and TSan (nightly Rust, from rustup). Minutes
+sanitize: setup sandbox ## The C tests under valgrind, ASan, LSan and TSan (nightly Rust, from rustup). Minutes
 	@tests/setup libclang-rt-dev
 	tests/c/run-sanitizers
 
@@ -75,5 +99,3 @@ bench: setup sandbox lib ## What a message costs beside libcurl, requests and ot
 
 clean: ## Remove what was built
 	$(CARGO) clean
-
--include bindings/c/install.mk

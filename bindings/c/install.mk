@@ -1,4 +1,5 @@
-# Installing, packaging and guarding the C library; included by the Makefile at the top, after `make lib`.
+# Installing, packaging and guarding the C library, after `make lib`. The Makefile at the top includes it; alone it works as
+# well: `make -f bindings/c/install.mk install`.
 #
 #   make install PREFIX=/usr/local DESTDIR=     make uninstall, with the same
 #   make deb                                    target/debian/*.deb
@@ -11,53 +12,77 @@ INCLUDEDIR ?= $(PREFIX)/include
 MANDIR     ?= $(PREFIX)/share/man
 DESTDIR    ?=
 
-BUILT   := $(or $(CARGO_TARGET_DIR),target)
+# A path may have blanks: in a recipe it is one quoted word, and no list of make's has it.
+quoted = '$(subst ','\'',$(1))'
+to     = $(call quoted,$(DESTDIR)$(1))
+
+# Where Cargo builds, by its own variables.
+TARGET  := $(shell realpath -m -- $(call quoted,$(or $(CARGO_TARGET_DIR),$(CARGO_BUILD_TARGET_DIR),target)))
+TRIPLE  := $(if $(CARGO_BUILD_TARGET),/$(CARGO_BUILD_TARGET))
+BUILT   := $(TARGET)$(TRIPLE)/release
+LIBRARY := $(BUILT)/libuserengage
 package  = $(shell sed -n 's/^$(1) = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 VERSION := $(call package,version)
 MAJOR   := $(firstword $(subst ., ,$(VERSION)))
-# What a program needs besides libuserengage.a. The compiler adds the unwinder, in the form that suits -static or not.
-STATIC_LIBS := -lutil -lrt -lpthread -lm -ldl
 
 PC    := $(LIBDIR)/pkgconfig/userengage.pc
 CMAKE := $(LIBDIR)/cmake/userengage
 MAN   := $(MANDIR)/man3/userengage.3
-INSTALLED = $(INCLUDEDIR)/userengage.h $(INCLUDEDIR)/userengage.hpp $(PC) $(MAN) \
-            $(addprefix $(CMAKE)/userengageConfig,.cmake Version.cmake) \
-            $(addprefix $(LIBDIR)/libuserengage.,so.$(VERSION) so.$(MAJOR) so a)
+SO    := $(LIBDIR)/libuserengage.so
 
-FILL = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-           -e 's|@VERSION@|$(VERSION)|; s|@MAJOR@|$(MAJOR)|; s|@STATIC_LIBS@|$(STATIC_LIBS)|' \
-           -e 's|@DESCRIPTION@|$(call package,description)|' \
-           -e 's|@INCLUDE_FROM_LIB@|$(shell realpath -m --relative-to=$(LIBDIR) $(INCLUDEDIR))|'
+# What the templates name between @s.
+DESCRIPTION      = $(call package,description)
+INCLUDE_FROM_LIB = $(shell realpath -m --relative-to=$(call quoted,$(LIBDIR)) -- $(call quoted,$(INCLUDEDIR)))
+# What a program needs besides libuserengage.a. The compiler adds the unwinder, in the form that suits -static or not.
+STATIC_LIBS     := -lutil -lrt -lpthread -lm -ldl
+literal = $(subst |,\|,$(subst &,\&,$(subst \,\\,$(1))))
+FILL    = $(foreach name,PREFIX LIBDIR INCLUDEDIR VERSION MAJOR STATIC_LIBS DESCRIPTION INCLUDE_FROM_LIB,\
+            -e $(call quoted,s|@$(name)@|$(call literal,$($(name)))|))
+# `template, file`: the file has its mode before it is filled, whatever the umask.
+fill    = install -m 644 /dev/null $(call to,$(2)) && sed $(FILL) bindings/c/$(1) >$(call to,$(2))
+
+NEEDS_LIBRARY = @for kind in so a; do [ -e $(call quoted,$(LIBRARY)).$$kind ] || \
+  { echo "There is no "$(call quoted,$(LIBRARY)).$$kind": run make lib" >&2; exit 1; }; done
 
 .PHONY: install uninstall deb dist abi abi-accept doc-c
 
+# `make install` builds nothing, as it is root's to call. Beside what does build, as in `make -j lib install`, it waits.
+install deb dist: | $(if $(filter lib demo test test-% bench,$(MAKECMDGOALS)),lib)
+
 install: ## The library, its headers and manual page below PREFIX (and DESTDIR); after `make lib`
-	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
-	install -m 644 include/userengage.h include/userengage.hpp $(DESTDIR)$(INCLUDEDIR)
-	install -m 644 $(BUILT)/release/libuserengage.so $(DESTDIR)$(LIBDIR)/libuserengage.so.$(VERSION)
-	ln -sf libuserengage.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libuserengage.so.$(MAJOR)
-	ln -sf libuserengage.so.$(MAJOR) $(DESTDIR)$(LIBDIR)/libuserengage.so
-	install -m 644 $(BUILT)/release/libuserengage.a $(DESTDIR)$(LIBDIR)
-	$(FILL) bindings/c/userengage.pc.in > $(DESTDIR)$(PC)
-	$(FILL) bindings/c/userengageConfig.cmake.in > $(DESTDIR)$(CMAKE)/userengageConfig.cmake
-	$(FILL) bindings/c/userengageConfigVersion.cmake.in > $(DESTDIR)$(CMAKE)/userengageConfigVersion.cmake
-	$(FILL) bindings/c/userengage.3 > $(DESTDIR)$(MAN)
+	$(NEEDS_LIBRARY)
+	umask 022 && mkdir -p $(call to,$(INCLUDEDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(CMAKE)) $(call to,$(MANDIR)/man3)
+	install -m 644 include/userengage.h include/userengage.hpp $(call to,$(INCLUDEDIR))
+	install -m 644 $(call quoted,$(LIBRARY).so) $(call to,$(SO).$(VERSION))
+	ln -sf libuserengage.so.$(VERSION) $(call to,$(SO).$(MAJOR))
+	ln -sf libuserengage.so.$(MAJOR) $(call to,$(SO))
+	install -m 644 $(call quoted,$(LIBRARY).a) $(call to,$(LIBDIR))
+	@$(call fill,userengage.pc.in,$(PC))
+	@$(call fill,userengageConfig.cmake.in,$(CMAKE)/userengageConfig.cmake)
+	@$(call fill,userengageConfigVersion.cmake.in,$(CMAKE)/userengageConfigVersion.cmake)
+	@$(call fill,userengage.3,$(MAN))
 
 uninstall: ## Remove what `make install` put there
-	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
-	[ ! -d $(DESTDIR)$(CMAKE) ] || rmdir $(DESTDIR)$(CMAKE)
+	rm -f $(call to,$(INCLUDEDIR))/userengage.h $(call to,$(INCLUDEDIR))/userengage.hpp $(call to,$(PC)) $(call to,$(MAN)) \
+	  $(call to,$(SO)) $(call to,$(SO).$(MAJOR)) $(call to,$(SO).$(VERSION)) $(call to,$(LIBDIR))/libuserengage.a \
+	  $(call to,$(CMAKE))/userengageConfig.cmake $(call to,$(CMAKE))/userengageConfigVersion.cmake
+	[ ! -d $(call to,$(CMAKE)) ] || rmdir $(call to,$(CMAKE))
 
 deb: ## Debian packages in target/debian; after `make lib`
-	bindings/c/make-deb $(BUILT)/debian $(VERSION)
+	$(NEEDS_LIBRARY)
+	bindings/c/make-deb $(call quoted,$(TARGET)/debian) $(VERSION)
 
-DIST = userengage-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
+MACHINE = $(or $(firstword $(subst -, ,$(CARGO_BUILD_TARGET))),$(shell uname -m))
+DIST    = userengage-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(MACHINE)
+STAGE   = $(TARGET)/dist/$(DIST)
 
 dist: ## The archive for hosts without Rust, in target/dist (unpack it at /); after `make lib`
-	rm -rf $(BUILT)/dist
-	$(MAKE) --no-print-directory -f bindings/c/install.mk install DESTDIR=$(abspath $(BUILT))/dist/$(DIST) PREFIX=/usr/local
-	install -D -m 644 LICENSE README.md CHANGELOG.md -t $(BUILT)/dist/$(DIST)/usr/local/share/doc/userengage
-	tar -C $(BUILT)/dist/$(DIST) --sort=name --owner=0 --group=0 --numeric-owner -czf $(BUILT)/dist/$(DIST).tar.gz usr
+	$(NEEDS_LIBRARY)
+	rm -rf $(call quoted,$(TARGET)/dist)
+	$(MAKE) --no-print-directory -f bindings/c/install.mk install DESTDIR=$(call quoted,$(STAGE)) PREFIX=/usr/local
+	umask 022 && mkdir -p $(call quoted,$(STAGE))/usr/local/share/doc/userengage
+	install -m 644 LICENSE README.md CHANGELOG.md $(call quoted,$(STAGE))/usr/local/share/doc/userengage
+	tar -C $(call quoted,$(STAGE)) --sort=name --owner=0 --group=0 --numeric-owner -czf $(call quoted,$(STAGE).tar.gz) usr
 
 abi: ## Compare the C ABI with the committed one
 	tests/c/abi
@@ -66,5 +91,5 @@ abi-accept: ## Make the C ABI of now the committed one
 	tests/c/abi accept
 
 doc-c: ## The C headers as HTML, in target/doxygen
-	mkdir -p $(BUILT)/doxygen
-	VERSION=$(VERSION) OUTPUT=$(BUILT)/doxygen doxygen bindings/c/Doxyfile
+	mkdir -p $(call quoted,$(TARGET)/doxygen)
+	VERSION=$(VERSION) OUTPUT=$(call quoted,$(TARGET)/doxygen) doxygen bindings/c/Doxyfile

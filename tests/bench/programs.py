@@ -39,7 +39,7 @@ class Contender:
 
 OURS = "userengage"
 C = f"C: {OURS}"  # what the other faces are held beside
-_RUST = TARGET / "rust" / "release"
+_RUST = TARGET / "rust" / os.environ.get("CARGO_BUILD_TARGET", "") / "release"
 _PYTHON = (PYTHON, HERE / "python" / "contenders.py")
 _PHP = ("php", HERE / "php" / "contenders.php")
 

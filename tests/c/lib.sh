@@ -1,9 +1,14 @@
+# shellcheck shell=bash
 # What the scripts of this directory share; they source it.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-target=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")
-export USERENGAGE_LIBRARY=${USERENGAGE_LIBRARY:-$target/release/libuserengage.so}
-export UE_SANDBOX=${UE_SANDBOX:-$target/release/ue-sandbox}
+target=$(realpath -m "${CARGO_TARGET_DIR:-${CARGO_BUILD_TARGET_DIR:-$root/target}}")
+built=$target${CARGO_BUILD_TARGET:+/$CARGO_BUILD_TARGET}/release
+export CARGO_TARGET_DIR=$target
+export USERENGAGE_LIBRARY=${USERENGAGE_LIBRARY:-$built/libuserengage.so}
+export UE_SANDBOX=${UE_SANDBOX:-$built/ue-sandbox}
+# A make of these scripts has jobs and variables of its own, not those of the one that runs them.
+unset MAKEFLAGS MAKEOVERRIDES MAKELEVEL
 
 # Ends the script unless every tool is there: `need "Debian packages" tool...`.
 need() {
@@ -21,6 +26,19 @@ need_built() {
   done
 }
 
+# make, in the directory of the test programs: see the Makefile beside this file.
+make_programs() {
+  local library
+  library=$OUT/lib/libuserengage.so.$(version | cut -d. -f1)
+  if ! cmp -s "$USERENGAGE_LIBRARY" "$library"; then
+    rm -rf "${OUT:?}/lib"
+    mkdir -p "$OUT/lib"
+    cp "$USERENGAGE_LIBRARY" "$library"
+  fi
+  ln -sfn "$root" "$OUT/root"
+  make -s --no-print-directory -C "$OUT" -f root/tests/c/Makefile "$@"
+}
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -33,6 +51,12 @@ holds() {
     cat "$output"
     echo "FAILED $name"
   fi
+}
+
+# A member of the line that the sandbox said: `member name "$line"`.
+member() {
+  local from=${2#*\""$1"\":\"}
+  echo "${from%%\"*}"
 }
 
 version() { sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1; }

@@ -159,8 +159,8 @@ fn interim_answers_of_any_form_are_passed_over() {
 fn odd_fields_that_nobody_reads_change_nothing() {
     let cookies: String = (0..200).map(|count| format!("Set-Cookie: c{count}={}\r\n", "x".repeat(90))).collect();
     check(&[
-        delivered("a folded field line", created("", "X-DeliveryPolicy: a\r\n  b\r\n")),
-        delivered("a field line folded by a tab, twice", created("", "X-DeliveryPolicy: a\r\n\tb\r\n\tc\r\n")),
+        delivered("a folded field line", created("", "X-Policy: a\r\n  b\r\n")),
+        delivered("a field line folded by a tab, twice", created("", "X-Policy: a\r\n\tb\r\n\tc\r\n")),
         delivered("a space before the colon", created("", "X-A : b\r\n")),
         delivered("an empty name", created("", ": b\r\n")),
         delivered("an empty value", created("", "X-A:\r\n")),

@@ -45,7 +45,7 @@ final class Apache extends Server
             StartServers 4
             MaxRequestWorkers 4
             KeepAlive Off
-            DocumentRoot $this->documents
+            DocumentRoot "$this->documents"
             <Files "*.php">
                 SetHandler application/x-httpd-php
             </Files>

@@ -68,7 +68,7 @@ final class Fpm extends Server
                     listen unix:nginx.sock;
                     location / {
                         fastcgi_pass unix:$this->directory/fpm.sock;
-                        fastcgi_param SCRIPT_FILENAME $this->documents\$fastcgi_script_name;
+                        fastcgi_param SCRIPT_FILENAME "$this->documents\$fastcgi_script_name";
                         fastcgi_param QUERY_STRING \$query_string;
                         fastcgi_param REQUEST_METHOD \$request_method;
                     }
