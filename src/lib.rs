@@ -1,8 +1,8 @@
-//! Sends conversation messages to UserEngage (User.com) and says what became of each of them.
+//! Sends conversation messages to UserEngage (User.com) and reports for each whether it was delivered.
 //!
-//! The service has one call, a POST that is not idempotent: sent twice, the customer sees the message twice. So every
-//! outcome carries a [`Delivery`]: delivered, not delivered, or unknown. A failed attempt is repeated only where that
-//! cannot show a message twice, unless [`DeliveryPolicy::AtLeastOnce`] asks for it.
+//! The service has one call, a POST that is not idempotent: if it is sent twice, the customer sees the message twice.
+//! So every outcome has a [`Delivery`]: delivered, not delivered, or unknown. A failed attempt is retried, with a
+//! backoff, only if that cannot show a message twice, unless [`DeliveryPolicy::AtLeastOnce`] asks for it.
 //!
 //! ```no_run
 //! use userengage::{Client, Message, Options, Source};
@@ -16,13 +16,13 @@
 //! # Ok::<(), userengage::Error>(())
 //! ```
 //!
-//! The same library is a C shared library: `include/userengage.h` is its face there, and the Python and PHP packages
-//! stand on it.
+//! The same library is a C shared library with the header `include/userengage.h`. The Python and PHP packages use that.
 //!
-//! Secrets: this crate shows neither the key nor the content, and the crates beneath it never have the key. But
-//! `ureq-proto` writes answers to the `log` facade at level TRACE, and a refusal may quote the content.
+//! Secrets: this crate redacts the API key and the content from its texts and log lines, and does not pass the key to
+//! the crates that it uses. But `ureq-proto` writes answers to the `log` facade at level TRACE, and an answer may quote
+//! the content.
 
-// A panic is a fault of ours, never the host's to suffer.
+// A panic is a bug of this library. The host program must not suffer from it.
 #![deny(clippy::unwrap_used, clippy::expect_used)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 

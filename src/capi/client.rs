@@ -9,7 +9,7 @@ use super::types::{ue_message, ue_options, ue_progress_fn, ue_status};
 use crate::sys::panic::guard;
 use crate::{Client, Delivery, Error, Level, Outcome, Status};
 
-/// Sends messages. Made by ue_client_new, freed by ue_free.
+/// Sends messages. Created by ue_client_new, freed by ue_free.
 pub struct ue_client {
     pub(super) client: Client,
 }
@@ -18,6 +18,8 @@ fn into_handle(client: Client) -> *mut ue_client {
     Box::into_raw(Box::new(ue_client { client }))
 }
 
+/// Borrows the client of a handle. An error for NULL.
+///
 /// # Safety
 /// `client` is NULL or came from [`into_handle`], is not yet freed, and outlives `'a`.
 unsafe fn shared<'a>(client: *const ue_client) -> Result<&'a Client, Error> {
@@ -28,8 +30,10 @@ unsafe fn shared<'a>(client: *const ue_client) -> Result<&'a Client, Error> {
     }
 }
 
+/// Frees a handle. Does nothing for NULL.
+///
 /// # Safety
-/// `client` is NULL or came from [`into_handle`], and is used neither now, by another thread, nor again.
+/// `client` is NULL or came from [`into_handle`]. No other thread uses it, and it is not used again.
 unsafe fn free(client: *mut ue_client) {
     if !client.is_null() {
         // SAFETY: the caller's promise.
@@ -37,13 +41,13 @@ unsafe fn free(client: *mut ue_client) {
     }
 }
 
-/// Makes a client. Connects to nothing yet.
+/// Creates a client. Does not connect yet.
 ///
-/// api_key: required; visible ASCII, copied and wiped when the client is freed. options: NULL for the defaults; copied,
-/// but its callbacks and their user_data must live as long as the client.
+/// api_key: required; visible ASCII. The client copies it, and wipes the copy when it is freed. options: NULL for the
+/// defaults. They are copied, but the callbacks and their user_data must live as long as the client.
 ///
-/// Returns NULL when an argument cannot be used (UE_INVALID_ARGUMENT; the result's text names it) or the process has no
-/// descriptors left (UE_CONNECT). Free the client with ue_free.
+/// Returns NULL if an argument cannot be used (UE_INVALID_ARGUMENT; the result's text names it) or if the process has
+/// no descriptors left (UE_CONNECT). Free the client with ue_free.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ue_client_new(
@@ -63,10 +67,10 @@ pub unsafe extern "C" fn ue_client_new(
     client
 }
 
-/// Sends one message and waits for what becomes of it, at most the client's timeout_ms.
+/// Sends one message and waits for the outcome, at most the client's timeout_ms.
 ///
-/// Returns UE_OK when the message was delivered. Else ue_result_delivery tells whether it is safe to send it again, and
-/// ue_result_message says it in words. Many threads may send with one client at once.
+/// Returns UE_OK if the message was delivered. Otherwise ue_result_delivery says whether it is safe to send it again,
+/// and ue_result_message explains it to a person. Many threads may send with one client at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_send_conversation(
     client: *mut ue_client,
@@ -89,20 +93,21 @@ pub unsafe extern "C" fn ue_send_conversation(
     status
 }
 
-/// Sends many messages over at most max_connections connections at once, and waits for all.
+/// Sends many messages over at most max_connections connections at once, and waits for all of them.
 ///
-/// messages: the first of count, which must stay as they are until the call has ended. Those to one client_user_id keep
-/// their order, also where an earlier one fails. Retries, max_per_second and the pause of a 429 are as for single ones. The
-/// timeout counts for each message from its turn on, and not while it waits for one. Uses threads of its own while it runs;
-/// callbacks come on the calling thread alone.
+/// messages: an array of count messages. Do not change them before the call returns. Messages to one client_user_id are
+/// sent in order, also if an earlier one fails. Retries, the rate limit (max_per_second) and the pause after a 429 work
+/// as for single messages. Each message has its own deadline: the timeout starts at its turn, and does not include the
+/// wait for a turn. The call starts threads and ends them before it returns; callbacks run only on the calling thread.
 ///
-/// progress: NULL, or told after each message. Where it stops the batch, what is under way ends and the rest is
-/// UE_CANCELLED and not delivered. It is not told any more once the batch was stopped, by it or otherwise.
+/// progress: NULL, or called after each message. If it stops the batch, the messages in flight are cancelled, and the
+/// rest is UE_CANCELLED and not delivered. After a stop it is not called again.
 ///
-/// results: NULL, or room for count results, which are all set, in the messages' order, each to be freed.
+/// results: NULL, or an array with room for count results. All are set, in the order of the messages. Free each of
+/// them.
 ///
-/// Returns UE_OK where all were delivered, else the status of the first message, in their order, that was not. For a count
-/// that no array can have, such as (size_t)-1, UE_INVALID_ARGUMENT: then no result is set, and the log says why.
+/// Returns UE_OK if all messages were delivered, otherwise the status of the first one in the array that was not. For a
+/// count that no array can have, such as (size_t)-1, UE_INVALID_ARGUMENT: then no result is set, and the log says why.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_send_conversations(
     client: *mut ue_client,
@@ -117,7 +122,7 @@ pub unsafe extern "C" fn ue_send_conversations(
         guard(|| {
             // SAFETY: what the header asks of the caller.
             if let Ok(client) = unsafe { shared(client) } {
-                client.hooks().log(Level::Error, || error.to_string()); // there is no array for results
+                client.hooks().log(Level::Error, || error.to_string()); // no results can be set
             }
         });
         return error.status().into();
@@ -129,26 +134,26 @@ pub unsafe extern "C" fn ue_send_conversations(
         // SAFETY: what the header asks of the caller.
         let (client, messages) = unsafe { (shared(client)?, input::batch(messages, count)?) };
         let _call = client.begin_call()?;
-        let mut stop = input::progress(progress, progress_user_data, count);
-        let mut told = |index, outcome: Outcome| {
+        let mut should_stop = input::progress(progress, progress_user_data, count);
+        let mut on_outcome = |index, outcome: Outcome| {
             if outcome.status() != Status::Ok && index < first_failure.0 {
                 first_failure = (index, outcome.status());
             }
             results.set(index, outcome);
         };
-        client.send_each(&messages, &mut told, &mut stop)
+        client.send_each(&messages, &mut on_outcome, &mut should_stop)
     });
-    let untold = match sent {
+    let rest = match sent {
         Some(Ok(())) => return first_failure.1.into(),
         Some(Err(error)) => error.into_outcome(),
         None => Outcome::panicked(),
     };
-    results.fill(&untold);
-    untold.status().into()
+    results.fill(&rest);
+    rest.status().into()
 }
 
-/// Ends the calls under way in other threads, and every later one, with UE_CLOSED, and closes the idle connections. Does
-/// not wait; may be called any number of times.
+/// Closes the client: cancels the calls in flight in other threads, makes every later call fail, both with UE_CLOSED,
+/// and closes the idle connections. Does not wait. May be called any number of times.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_client_close(client: *mut ue_client) {
     guard(|| {
@@ -159,7 +164,8 @@ pub unsafe extern "C" fn ue_client_close(client: *mut ue_client) {
     });
 }
 
-/// Closes the client, waits for the calls under way, and frees it. Must be the last use, and not come from a callback.
+/// Closes the client, waits for the calls in flight, and frees it. Must be the last use of the client. Must not be
+/// called from a callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_free(client: *mut ue_client) {
     guard(|| {

@@ -1,4 +1,4 @@
-//! What comes from C, checked, as Rust: texts, options, messages, callbacks.
+//! Checks input from C and converts it to Rust: texts, options, messages, callbacks.
 
 use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_void};
@@ -13,35 +13,50 @@ use super::types::{ue_interrupt_fn, ue_log_fn, ue_message, ue_options, ue_progre
 use crate::send::batch::Messages;
 use crate::{ApiVersion, DeliveryPolicy, Error, Level, Message, Options, Source};
 
-/// Text of `length` bytes, or up to its NUL where `length` is 0.
+/// The bytes of a text: `length` of them, or up to its NUL if `length` is 0. `None` for NULL.
 ///
 /// # Safety
-/// `text` is NULL, or has `length` bytes, or is NUL-terminated where `length` is 0; it outlives `'a`.
-unsafe fn optional<'a>(text: *const c_char, length: usize, field: &str) -> Result<Option<&'a str>, Error> {
+/// `text` is NULL, or has `length` bytes, or is NUL-terminated if `length` is 0; it outlives `'a`.
+unsafe fn bytes<'a>(text: *const c_char, length: usize, field: &str) -> Result<Option<&'a [u8]>, Error> {
     if text.is_null() && length == 0 {
         return Ok(None);
     }
     if text.is_null() || isize::try_from(length).is_err() {
         return Err(Error::invalid(format!("{field} is NULL or shorter than its length says: set both, or neither")));
     }
-    let bytes = match length {
+    Ok(Some(match length {
         // SAFETY: the caller's promise.
         0 => unsafe { CStr::from_ptr(text) }.to_bytes(),
         // SAFETY: the caller's promise.
         length => unsafe { slice::from_raw_parts(text.cast(), length) },
+    }))
+}
+
+/// Like [`bytes`], but an error if they are not UTF-8.
+///
+/// # Safety
+/// As for [`bytes`].
+unsafe fn optional<'a>(text: *const c_char, length: usize, field: &str) -> Result<Option<&'a str>, Error> {
+    // SAFETY: the caller's promise.
+    let Some(bytes) = (unsafe { bytes(text, length, field) })? else {
+        return Ok(None);
     };
     std::str::from_utf8(bytes).map(Some).map_err(|error| {
         Error::invalid(format!("{field} is not UTF-8 from byte {} on: convert it to UTF-8", error.valid_up_to()))
     })
 }
 
+/// Like [`optional`], but an error for NULL.
+///
 /// # Safety
-/// As for [`optional`].
+/// As for [`bytes`].
 unsafe fn required<'a>(text: *const c_char, length: usize, field: &str) -> Result<&'a str, Error> {
     // SAFETY: the caller's promise.
     unsafe { optional(text, length, field) }?.ok_or_else(|| Error::invalid(format!("{field} is NULL: set it")))
 }
 
+/// Reads one message. It borrows its texts.
+///
 /// # Safety
 /// `message` is NULL or as the header says, and outlives `'a`.
 pub(super) unsafe fn message<'a>(message: *const ue_message) -> Result<Message<'a>, Error> {
@@ -71,16 +86,16 @@ pub(super) unsafe fn message<'a>(message: *const ue_message) -> Result<Message<'
     Ok(message)
 }
 
-/// Refuses a count that no array can have. To be asked before any place of the caller's arrays is written.
+/// Refuses a count that no array can have. Call it before writing to any array of the caller.
 ///
 /// # Safety
-/// `first` is NULL or, where an array can have `count` messages, a message that is as the header says.
+/// `first` is NULL or, if an array can have `count` messages, points to a message that is as the header says.
 pub(super) unsafe fn check_count(first: *const ue_message, count: usize) -> Result<(), Error> {
-    const SMALLEST: usize = 2 * size_of::<usize>(); // every version has more than its size
+    const SMALLEST: usize = 2 * size_of::<usize>(); // every version has at least one field after struct_size
     let fits = |size: usize| count.checked_mul(size).is_some_and(|bytes| isize::try_from(bytes).is_ok());
     let mut possible = fits(SMALLEST);
     if possible && count > 0 && !first.is_null() {
-        // SAFETY: the caller's promise. What no version has is refused later, in each result.
+        // SAFETY: the caller's promise. A size that no version has is refused later, in each result.
         possible = unsafe { size_of_version(first) }.map_or(true, fits);
     }
     if possible {
@@ -94,16 +109,18 @@ pub(super) unsafe fn check_count(first: *const ue_message, count: usize) -> Resu
 pub(super) struct Batch {
     first: *const ue_message,
     count: usize,
-    /// The distance of the messages: the size of the caller's version of the struct.
+    /// The size of the caller's version of the struct.
     stride: usize,
 }
 
-// SAFETY: the array is only read, and the caller leaves it alone until the call has ended.
+// SAFETY: the array is only read, and the caller does not change it until the call has ended.
 unsafe impl Sync for Batch {}
 
+/// Checks the array of a batch. The messages are read later, one by one.
+///
 /// # Safety
-/// `first` is NULL, or the first of `count` messages that are as the header says, all of one size, and stay so while the
-/// batch is used.
+/// `first` is NULL, or the first of `count` messages that are as the header says, all of one size, and stay so while
+/// the batch is used.
 pub(super) unsafe fn batch(first: *const ue_message, count: usize) -> Result<Batch, Error> {
     if first.is_null() && count > 0 {
         return Err(Error::invalid("messages is NULL: pass an array of ue_message"));
@@ -113,12 +130,9 @@ pub(super) unsafe fn batch(first: *const ue_message, count: usize) -> Result<Bat
     Ok(Batch { first, count, stride })
 }
 
-impl Messages for Batch {
-    fn count(&self) -> usize {
-        self.count
-    }
-
-    fn get<'a>(&'a self, index: usize) -> Result<Cow<'a, Message<'a>>, Error> {
+impl Batch {
+    /// The address of a message. An error if its size differs from that of the first one.
+    fn at(&self, index: usize) -> Result<*const ue_message, Error> {
         // SAFETY: what `batch` was promised; the index is below the count.
         let one = unsafe { self.first.byte_add(index * self.stride) };
         // SAFETY: as above.
@@ -129,18 +143,39 @@ impl Messages for Batch {
                 self.stride
             )));
         }
-        // SAFETY: as above.
-        unsafe { message(one) }.map(Cow::Owned)
+        Ok(one)
     }
 }
 
+impl Messages for Batch {
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn recipient(&self, index: usize) -> Option<&[u8]> {
+        // SAFETY: what `batch` was promised.
+        let given = unsafe { read(self.at(index).ok()?) }.ok()?;
+        // SAFETY: as above.
+        unsafe { bytes(given.client_user_id, given.client_user_id_length, "client_user_id") }.ok()?
+    }
+
+    fn get<'a>(&'a self, index: usize) -> Result<Cow<'a, Message<'a>>, Error> {
+        // SAFETY: what `batch` was promised.
+        unsafe { message(self.at(index)?) }.map(Cow::Owned)
+    }
+}
+
+/// Reads the API key.
+///
 /// # Safety
-/// As for [`required`].
+/// As for [`bytes`].
 pub(super) unsafe fn api_key<'a>(api_key: *const c_char) -> Result<&'a str, Error> {
     // SAFETY: the caller's promise.
     unsafe { required(api_key, 0, "api_key") }
 }
 
+/// Reads the options. NULL, and every field that is zero, means the default.
+///
 /// # Safety
 /// `options` is NULL or as the header says; its callbacks stay callable as long as the client lives.
 pub(super) unsafe fn options(options: *const ue_options) -> Result<Options, Error> {
@@ -184,11 +219,11 @@ pub(super) unsafe fn options(options: *const ue_options) -> Result<Options, Erro
     Ok(made)
 }
 
-/// The host's own pointer, handed back as it came.
+/// The pointer of the host program that its callbacks receive. It is never dereferenced here.
 #[derive(Clone, Copy)]
 struct UserData(*mut c_void);
 
-// SAFETY: it is never followed here. The header tells on which thread the callbacks get it.
+// SAFETY: it is never dereferenced here. The header says on which thread the callbacks receive it.
 unsafe impl Send for UserData {}
 // SAFETY: as above.
 unsafe impl Sync for UserData {}
@@ -231,7 +266,7 @@ fn interrupt(call: ue_interrupt_fn, user_data: *mut c_void) -> Option<crate::Int
     })
 }
 
-/// The progress callback as a question whether to stop.
+/// Wraps the progress callback of a batch. The closure returns `true` if the callback stops the batch.
 pub(super) fn progress(call: ue_progress_fn, user_data: *mut c_void, count: usize) -> impl FnMut() -> bool {
     let mut done = 0;
     move || {

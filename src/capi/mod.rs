@@ -1,6 +1,7 @@
-//! The C API: entry points of a few lines over `input` (what comes in), `result` (what goes out) and `structs`.
+//! The C API. Each entry point has a few lines: it reads its arguments with `input`, calls the client and returns a
+//! `result`. `structs` reads and writes structs of any version of the header.
 //!
-//! What a caller must keep to stands in the header, once: its text is made from the comments here.
+//! The doc comments here become the text of the header, which states what a caller must ensure.
 #![allow(unsafe_code, clippy::missing_safety_doc, non_camel_case_types)]
 
 mod client;

@@ -7,20 +7,20 @@ use super::structs;
 use super::types::{ue_delivery, ue_outcome, ue_status};
 use crate::{Outcome, Status};
 
-/// What a call came to. Immutable, readable from any thread, freed by ue_result_free.
+/// The result of a call. Immutable, readable from any thread, freed by ue_result_free.
 pub struct ue_result {
-    pub(super) parts: super::result::Parts,
+    parts: Parts,
 }
 
-/// An outcome and the forms of its texts that C reads.
-pub(super) struct Parts {
+/// An outcome, and its texts as C strings.
+struct Parts {
     outcome: Outcome,
     request_id: Text,
     detail: Text,
     message: Text,
 }
 
-/// A text for C; none takes no memory.
+/// A C string. An empty one allocates nothing.
 struct Text(Option<CString>);
 
 impl Text {
@@ -34,8 +34,8 @@ impl Text {
 }
 
 impl Parts {
-    pub fn new(mut outcome: Outcome) -> Self {
-        outcome.body.push(0); // whoever reads it as a string finds its end
+    fn new(mut outcome: Outcome) -> Self {
+        outcome.body.push(0); // so that C can read it as a string
         Parts {
             request_id: Text::new(outcome.request_id()),
             detail: Text::new(outcome.detail()),
@@ -45,12 +45,12 @@ impl Parts {
     }
 }
 
-/// `text` for C, without what C takes for its end.
+/// Converts `text` to a C string. Removes NULs, which would end it early.
 pub(super) fn c_string(text: &str) -> CString {
     CString::new(text).unwrap_or_else(|_| CString::new(text.replace('\0', "")).unwrap_or_default())
 }
 
-/// Sets `*to`, where the caller wants it.
+/// Writes a new result to `*to`. Does nothing if `to` is NULL: the caller does not want one.
 ///
 /// # Safety
 /// `to` is NULL or can be written.
@@ -62,13 +62,15 @@ pub(super) unsafe fn set_result(to: *mut *mut ue_result, outcome: Outcome) {
     }
 }
 
-/// Where the results of a batch go: the caller's array, or nowhere.
+/// The caller's array for the results of a batch. It may be NULL: then results are dropped.
 pub(super) struct Results {
     first: *mut *mut ue_result,
     count: usize,
 }
 
 impl Results {
+    /// Sets every place of the array to NULL.
+    ///
     /// # Safety
     /// `first` is NULL or the first of `count` places that can be written as long as this lives.
     pub unsafe fn new(first: *mut *mut ue_result, count: usize) -> Self {
@@ -79,6 +81,7 @@ impl Results {
         Results { first, count }
     }
 
+    /// Writes the result of one message.
     pub fn set(&self, index: usize, outcome: Outcome) {
         if !self.first.is_null() && index < self.count {
             // SAFETY: what `new` was promised.
@@ -86,7 +89,7 @@ impl Results {
         }
     }
 
-    /// Sets every one that is not set yet.
+    /// Writes `outcome` to every place that is not set yet.
     pub fn fill(&self, outcome: &Outcome) {
         for index in (0..self.count).take_while(|_| !self.first.is_null()) {
             // SAFETY: what `new` was promised; `new` wrote every place.
@@ -97,6 +100,8 @@ impl Results {
     }
 }
 
+/// Borrows the contents of a result. `None` for NULL.
+///
 /// # Safety
 /// `result` is NULL or came from [`set_result`], is not yet freed, and outlives `'a`.
 unsafe fn parts<'a>(result: *const ue_result) -> Option<&'a Parts> {
@@ -104,6 +109,8 @@ unsafe fn parts<'a>(result: *const ue_result) -> Option<&'a Parts> {
     unsafe { result.as_ref() }.map(|result| &result.parts)
 }
 
+/// Frees a result. Does nothing for NULL.
+///
 /// # Safety
 /// `result` is NULL or came from [`set_result`], and is not used again.
 unsafe fn free(result: *mut ue_result) {
@@ -113,13 +120,13 @@ unsafe fn free(result: *mut ue_result) {
     }
 }
 
-/// Asks `read` of a result, and answers `none` for NULL.
+/// Calls `read` with the contents of a result. Returns `default` for NULL.
 ///
 /// # Safety
-/// As the header says of a ue_result.
-unsafe fn ask<T>(result: *const ue_result, none: T, read: impl FnOnce(&Parts) -> T) -> T {
+/// As for [`parts`].
+unsafe fn ask<T>(result: *const ue_result, default: T, read: impl FnOnce(&Parts) -> T) -> T {
     // SAFETY: the caller's promise.
-    unsafe { parts(result) }.map_or(none, read)
+    unsafe { parts(result) }.map_or(default, read)
 }
 
 /// The kind of outcome. UE_INVALID_ARGUMENT for NULL.
@@ -129,37 +136,37 @@ pub unsafe extern "C" fn ue_result_status(result: *const ue_result) -> ue_status
     unsafe { ask(result, ue_status::UE_INVALID_ARGUMENT, |parts| parts.outcome.status().into()) }
 }
 
-/// What is known of the message. UE_DELIVERY_UNKNOWN for NULL.
+/// What is known about the message. UE_DELIVERY_UNKNOWN for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_delivery(result: *const ue_result) -> ue_delivery {
     // SAFETY: as above.
     unsafe { ask(result, ue_delivery::UE_DELIVERY_UNKNOWN, |parts| parts.outcome.delivery().into()) }
 }
 
-/// Whether the customer may see the message twice: it was delivered by an attempt that followed one whose fate is
-/// unknown. Only delivery_policy 1 does that.
+/// Whether the customer may see the message twice: it was delivered, and an earlier attempt may have delivered it, too.
+/// Happens only with delivery_policy 1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_may_be_duplicate(result: *const ue_result) -> bool {
     // SAFETY: as above.
     unsafe { ask(result, false, |parts| parts.outcome.may_be_duplicate()) }
 }
 
-/// The HTTP status of the last answer. 0: no answer came.
+/// The HTTP status of the last answer. 0: no answer arrived.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_http_status(result: *const ue_result) -> i32 {
     // SAFETY: as above.
     unsafe { ask(result, 0, |parts| parts.outcome.http_status().unwrap_or(0).into()) }
 }
 
-/// The conversation's id, which api_version 2 gives. -1: not given.
+/// The conversation's id, which answers of api_version 2 have. -1: the answer has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_conversation_id(result: *const ue_result) -> i64 {
     // SAFETY: as above.
     unsafe { ask(result, -1, |parts| parts.outcome.conversation_id().unwrap_or(-1)) }
 }
 
-/// How many milliseconds to wait before the message is sent again: as the service asked, or as this client would have
-/// had to wait past its deadline. -1: not given.
+/// How many milliseconds to wait before the message is sent again: the time that the service asked for, or that this
+/// client would have had to wait past its deadline. -1: not known.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_retry_after_ms(result: *const ue_result) -> i64 {
     let milliseconds = |parts: &Parts| {
@@ -169,14 +176,14 @@ pub unsafe extern "C" fn ue_result_retry_after_ms(result: *const ue_result) -> i
     unsafe { ask(result, -1, milliseconds) }
 }
 
-/// How many requests were begun. 0: nothing was tried.
+/// How many requests were started. 0: none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_attempts(result: *const ue_result) -> u32 {
     // SAFETY: as above.
     unsafe { ask(result, 0, |parts| parts.outcome.attempts()) }
 }
 
-/// How many microseconds the call took, every attempt and wait included.
+/// How many microseconds the call took, including every attempt and wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_elapsed_us(result: *const ue_result) -> u64 {
     let microseconds = |parts: &Parts| u64::try_from(parts.outcome.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -184,29 +191,31 @@ pub unsafe extern "C" fn ue_result_elapsed_us(result: *const ue_result) -> u64 {
     unsafe { ask(result, 0, microseconds) }
 }
 
-/// The id under which the service knows the request (Cf-Ray). "": not given.
+/// The id under which the service knows the request (Cf-Ray). "": the answer has none, or it was redacted.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_request_id(result: *const ue_result) -> *const c_char {
     // SAFETY: as above.
     unsafe { ask(result, c"".as_ptr(), |parts| parts.request_id.as_ptr()) }
 }
 
-/// The service's own words, in one line. "": it gave none.
+/// The service's own words, in one line. "": it gave none, or they were redacted because they quote the message or the
+/// key.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_detail(result: *const ue_result) -> *const c_char {
     // SAFETY: as above.
     unsafe { ask(result, c"".as_ptr(), |parts| parts.detail.as_ptr()) }
 }
 
-/// One line for a person: what happened, what is known of the message, what to do. "": UE_OK.
+/// One line for a person: what happened, what is known about the message, what to do. "" for UE_OK.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_message(result: *const ue_result) -> *const c_char {
     // SAFETY: as above.
     unsafe { ask(result, c"".as_ptr(), |parts| parts.message.as_ptr()) }
 }
 
-/// The body of the last answer as it came, at most 64 KiB of it, with a NUL after it. *length, where length is not NULL,
-/// becomes its length without that. Unlike all other texts it may quote the message: keep it out of logs.
+/// The body of the last answer as received, at most 64 KiB of it, with a NUL after it. Sets *length to its length
+/// without that NUL, unless length is NULL. Unlike all other texts it is not redacted and may quote the message: keep
+/// it out of logs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_body(result: *const ue_result, length: *mut usize) -> *const c_char {
     // SAFETY: as above.
@@ -218,9 +227,9 @@ pub unsafe extern "C" fn ue_result_body(result: *const ue_result, length: *mut u
     body.as_ptr().cast()
 }
 
-/// Reads everything at once, for a binding that pays for every call: what the functions above tell one by one.
+/// Reads everything at once that the functions above return one by one. For bindings in which each call is expensive.
 ///
-/// Returns whether it did: not where outcome is NULL, or its struct_size is none that a ue_outcome has.
+/// Returns false, and writes nothing, if outcome is NULL or no version of ue_outcome has its struct_size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_read(result: *const ue_result, outcome: *mut ue_outcome) -> bool {
     if outcome.is_null() {
@@ -256,14 +265,14 @@ pub unsafe extern "C" fn ue_result_read(result: *const ue_result, outcome: *mut 
     }
 }
 
-/// Frees a result, and with it every text that was borrowed from it.
+/// Frees a result, and all texts that were borrowed from it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_free(result: *mut ue_result) {
     // SAFETY: what the header asks of the caller.
     unsafe { free(result) };
 }
 
-/// The name of a status, such as "UE_TIMEOUT"; "UE_UNKNOWN" for a number that is none. Static.
+/// The name of a status, such as "UE_TIMEOUT"; "UE_UNKNOWN" for any other number. Static.
 #[unsafe(no_mangle)]
 pub extern "C" fn ue_status_name(status: i32) -> *const c_char {
     const NAMES: [(Status, &CStr); 15] = [
@@ -287,7 +296,7 @@ pub extern "C" fn ue_status_name(status: i32) -> *const c_char {
     name.map_or(c"UE_UNKNOWN", |(_, name)| name).as_ptr()
 }
 
-/// The version of the library, such as "0.1.0". Static. UE_VERSION is that of this header.
+/// The version of the library, such as "0.1.0". Static. UE_VERSION is the version of this header.
 #[unsafe(no_mangle)]
 pub extern "C" fn ue_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()

@@ -1,4 +1,4 @@
-//! Structs of the C API that begin with their own size: read and written whatever version of the header the caller has.
+//! Reads and writes structs of the C API that start with their own size. The caller may have any version of the header.
 
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -6,10 +6,10 @@ use std::ptr;
 use super::types::{ue_message, ue_options, ue_outcome};
 use crate::Error;
 
-/// A struct of the C API that begins with its own size.
+/// A struct of the C API that starts with its own size.
 ///
 /// # Safety
-/// `Self` is `repr(C)`, begins with `struct_size: usize`, and is valid when all zero.
+/// `Self` is `repr(C)`, starts with `struct_size: usize`, and is valid when all zero.
 pub(super) unsafe trait Versioned: Copy {
     const NAME: &'static str;
 }
@@ -29,7 +29,7 @@ unsafe impl Versioned for ue_outcome {
     const NAME: &'static str = "ue_outcome";
 }
 
-/// The size that a struct gives as its own, where a version of it can have that size.
+/// Reads `struct_size`. An error if no version of the struct can have that size.
 ///
 /// # Safety
 /// `from` points to a readable `struct_size`.
@@ -46,8 +46,8 @@ pub(super) unsafe fn size_of_version<T: Versioned>(from: *const T) -> Result<usi
     Ok(size)
 }
 
-/// Reads a struct of an older or a newer version of this library: what is missing is zero, which means the default; what
-/// is unknown must be zero.
+/// Reads a struct of an older or a newer version of this library. Missing fields become zero, which means the default.
+/// Unknown fields must be zero.
 ///
 /// # Safety
 /// `from` points to `struct_size` readable bytes.
@@ -56,7 +56,7 @@ pub(super) unsafe fn read<T: Versioned>(from: *const T) -> Result<T, Error> {
     // SAFETY: the caller's promise.
     let size = unsafe { size_of_version(from) }?;
     let mut value = MaybeUninit::<T>::zeroed();
-    // SAFETY: both are valid for the lesser of the two sizes, and apart.
+    // SAFETY: both are valid for the lesser of the two sizes, and do not overlap.
     unsafe { ptr::copy_nonoverlapping(from.cast::<u8>(), value.as_mut_ptr().cast(), size.min(known)) };
     // SAFETY: the caller's promise covers `size` bytes.
     let unknown = (known..size).any(|at| unsafe { from.cast::<u8>().add(at).read() } != 0);
@@ -70,8 +70,8 @@ pub(super) unsafe fn read<T: Versioned>(from: *const T) -> Result<T, Error> {
     Ok(unsafe { value.assume_init() })
 }
 
-/// Writes `value` into a struct of an older or a newer version of this library, which keeps its own size: what it lacks is
-/// left out, what is unknown here becomes zero. Whether it has a size that a version can have.
+/// Writes `value` into a struct of an older or a newer version of this library, and keeps its `struct_size`. Skips
+/// fields that the struct lacks, and zeroes fields that are unknown here. `false` if no version can have that size.
 ///
 /// # Safety
 /// `to` points to `struct_size` bytes that can be written.
@@ -81,7 +81,7 @@ pub(super) unsafe fn write<T: Versioned>(to: *mut T, value: &T) -> bool {
         return false;
     };
     let (own, known) = (size_of::<usize>(), size_of::<T>().min(size));
-    // SAFETY: both are valid for the lesser of the two sizes, and apart; what lies behind is the caller's promise.
+    // SAFETY: both are valid for the lesser of the two sizes, and do not overlap; the rest is the caller's promise.
     unsafe {
         ptr::copy_nonoverlapping((&raw const *value).cast::<u8>().add(own), to.cast::<u8>().add(own), known - own);
         ptr::write_bytes(to.cast::<u8>().add(known), 0, size - known);

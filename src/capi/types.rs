@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 
 use crate::{Delivery, Status};
 
-/// The kind of an outcome. Values are never renumbered. Take an unknown one as a failure.
+/// The kind of an outcome. Values are never renumbered. Treat an unknown value as a failure.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ue_status {
@@ -18,39 +18,39 @@ pub enum ue_status {
     UE_TLS = 3,
     /// The deadline passed.
     UE_TIMEOUT = 4,
-    /// The connection was lost before an answer came.
+    /// The connection was lost before an answer arrived.
     UE_CONNECTION_LOST = 5,
-    /// What came back is no HTTP, or no answer of this service.
+    /// The answer is not HTTP, or does not come from this service.
     UE_BAD_REPLY = 6,
     /// 401 or 403: the key was not accepted.
     UE_UNAUTHORIZED = 7,
-    /// 404: there is no such user.
+    /// 404: the user does not exist.
     UE_NOT_FOUND = 8,
-    /// Any other 4xx: the service refused the message; or 408: it gave up on it, and the delivery says what is known.
+    /// Any other 4xx: the service refused the message. A 408 does not always prove that: see the delivery.
     UE_REJECTED = 9,
-    /// 429: too many requests. Or, with nothing sent and ue_result_http_status 0: max_per_second, or the pause after a 429,
-    /// leaves no turn in time.
+    /// 429: too many requests. If ue_result_http_status is 0, nothing was sent: the rate limit (max_per_second), or the
+    /// pause after a 429, does not let the request go before the deadline.
     UE_RATE_LIMITED = 10,
     /// 5xx: the service failed.
     UE_SERVER_ERROR = 11,
     /// ue_client_close was called.
     UE_CLOSED = 12,
-    /// The interrupt or progress callback asked for it. Or this is the child of a fork that a callback made: then the call
-    /// goes on in the parent.
+    /// The interrupt or progress callback cancelled the call. Or a callback forked and this is the child: then the call
+    /// continues in the parent.
     UE_CANCELLED = 13,
-    /// A fault of this library, contained.
+    /// A bug in this library. It was caught.
     UE_INTERNAL = 14,
 }
 
-/// What is known of a message: can it be sent again without the risk of showing it twice?
+/// What is known about a message: can it be sent again without the risk of showing it twice?
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ue_delivery {
-    /// The request went out, and nothing proves what became of it.
+    /// The request was sent, and nothing proves whether the service accepted it.
     UE_DELIVERY_UNKNOWN = 0,
-    /// It never went out whole, or was refused: sending again is safe.
+    /// The request was not sent completely, or it was refused: sending it again is safe.
     UE_NOT_DELIVERED = 1,
-    /// The service accepted it: do not send again.
+    /// The service accepted the message: do not send it again.
     UE_DELIVERED = 2,
 }
 
@@ -86,89 +86,94 @@ impl From<Delivery> for ue_delivery {
     }
 }
 
-/// Receives log lines, on the thread that is inside a ue_* call. level: 1 error, 2 warning, 3 info, 4 debug, 5 trace.
-/// text is valid during the call and never holds the API key or a message's content. Must return normally: no
-/// exception, no longjmp.
+/// Receives log lines, on the thread that made the ue_* call. level: 1 error, 2 warning, 3 info, 4 debug, 5 trace. text
+/// is valid during the callback and never holds the API key or a message's content. The callback must return normally:
+/// no exception, no longjmp.
 pub type ue_log_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, text: *const c_char)>;
 
-/// Asked on the thread that is inside a ue_* call whether to end it: at once when a signal came in, else about every 100 ms
-/// that the call lasts. Any value but 0 ends the call with UE_CANCELLED. Must return normally.
+/// Asks whether to cancel a ue_* call, on the thread that made it: at once after a signal, and otherwise about every
+/// 100 ms while the call lasts. Any value but 0 ends the call with UE_CANCELLED. The callback must return normally.
 pub type ue_interrupt_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> i32>;
 
-/// Told on the thread that is inside ue_send_conversations how many messages are done, and how many there are. Any value
-/// but 0 stops the batch. Must return normally.
+/// Receives the progress of a batch, on the thread that called ue_send_conversations: done of count messages have their
+/// outcome. Any value but 0 stops the batch. The callback must return normally.
 pub type ue_progress_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, done: usize, count: usize) -> i32>;
 
-/// How a client sends. Start from UE_OPTIONS_INIT; 0 or NULL means the default, which stands beside each field.
+/// How a client sends. Start from UE_OPTIONS_INIT. 0 or NULL means the default, which is given for each field.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct ue_options {
     /// sizeof(ue_options)
     pub struct_size: usize,
-    /// Where the API is, with or without its trailing slash: https, or http on a loopback host (127.0.0.0/8, [::1],
+    /// The URL of the API, with or without a trailing slash: https, or http on a loopback host (127.0.0.0/8, [::1],
     /// localhost and its subdomains).
     /// Default: "https://app.userengage.com/api/public/".
     pub base_url: *const c_char,
-    /// 0: as the specification. 2: `Accept: */*; version=2`, whose answer carries the conversation's id. Default: 0.
+    /// 0: as in the specification. 2: sends `Accept: */*; version=2`; the answer then has the conversation's id.
+    /// Default: 0.
     pub api_version: i32,
-    /// When it is unknown whether an attempt delivered the message, 0: stop and say so (at most once); 1: send again, at
-    /// the risk of showing it twice (at least once). Default: 0.
+    /// What to do when it is unknown whether an attempt delivered the message. 0: stop and report it as unknown (at
+    /// most once). 1: send it again, at the risk of showing it twice (at least once). Default: 0.
     pub delivery_policy: i32,
-    /// The most requests for one message; 1 means exactly one on the wire. Default: 4.
+    /// The maximum number of requests for one message; 1 means no retries. Default: 4.
     pub max_attempts: u32,
-    /// For DNS, TCP, proxy and TLS of one attempt. Default: 10000.
+    /// The time limit for DNS, TCP, proxy and TLS of one attempt, in milliseconds. Default: 10000.
     pub connect_timeout_ms: u32,
-    /// For the whole call, every attempt and wait included; in a batch, for each message from its turn on. Default: 30000.
+    /// The time limit for the whole call, including every attempt and backoff, in milliseconds: sets its deadline. In a
+    /// batch each message has its own deadline, which starts at its turn. Default: 30000.
     pub timeout_ms: u32,
-    /// The most requests a second over all threads of this client. Default: no limit.
+    /// The rate limit: the maximum number of requests per second over all threads of this client. Default: no limit.
     pub max_per_second: u32,
-    /// The most connections that a batch uses at once, a thread each, and that are kept for reuse; at most 256. Default: 8.
+    /// The maximum number of connections that a batch uses at once, with a thread for each, and the maximum number of
+    /// idle connections in the connection pool. At most 256. Default: 8.
     pub max_connections: u32,
-    /// Such as "http://user:password@proxy:3128", special characters percent-encoded; "" for none. With an http base_url
-    /// on a loopback host, too. Default, for https: what HTTPS_PROXY (else ALL_PROXY) and NO_PROXY say.
+    /// The proxy, such as "http://user:password@proxy:3128", with special characters percent-encoded; "" for none. With
+    /// an http base_url the proxy must be on a loopback host, too. Default, for https: the environment variables
+    /// HTTPS_PROXY (else ALL_PROXY) and NO_PROXY.
     pub proxy: *const c_char,
-    /// A PEM file with the only certificate authorities to trust. Default: Mozilla's, which are built in.
+    /// A PEM file with the certificate authorities to trust, and no others. Default: Mozilla's, which are built in.
     pub ca_file: *const c_char,
-    /// Put before "userengage/<version>" in the User-Agent header. Default: nothing.
+    /// The text before "userengage/<version>" in the User-Agent header. Default: none.
     pub user_agent: *const c_char,
-    /// Where log lines go. Default: nowhere.
+    /// The callback that receives log lines. Default: none.
     pub log: ue_log_fn,
-    /// Handed to log as it is.
+    /// Passed to log unchanged.
     pub log_user_data: *mut c_void,
-    /// The least important level that is logged, 1 to 5. Default: 0, off.
+    /// The least important level to log, 1 to 5. Default: 0, off.
     pub log_level: i32,
-    /// Asked whether to end a call. Default: never.
+    /// The callback that can cancel a call. Default: none.
     pub interrupt: ue_interrupt_fn,
-    /// Handed to interrupt as it is.
+    /// Passed to interrupt unchanged.
     pub interrupt_user_data: *mut c_void,
 }
 
-/// One message: the attributes of the service's specification, by their names. Start from UE_MESSAGE_INIT.
+/// One message, with the attributes and names of the service's specification. Start from UE_MESSAGE_INIT.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct ue_message {
     /// sizeof(ue_message)
     pub struct_size: usize,
-    /// Required. Who gets the message: any text but "", "." and "..", without control characters; an integer as text.
+    /// Required. The id of the user who gets the message; an integer as text. Any text but "", "." and "..", without
+    /// control characters.
     pub client_user_id: *const c_char,
     /// Required. Text or HTML.
     pub content: *const c_char,
-    /// The agent who writes. 0: none given.
+    /// The id of the agent who writes. 0: none.
     pub user: i64,
-    /// 1 chat, 2 email, 3 API, 4 SMS, 5 Slack; further positive numbers are passed on. 0: none given.
+    /// The channel: 1 chat, 2 email, 3 API, 4 SMS, 5 Slack; other positive numbers are passed on. 0: none.
     pub source: i32,
-    /// JSON text of an object or an array, passed on as written. NULL: none given.
+    /// Additional fields: the text of a JSON object or array, passed on as written. NULL: none.
     pub source_context: *const c_char,
-    /// How many bytes client_user_id has, which then needs no NUL after it. 0: as many as stand before its NUL.
+    /// The length of client_user_id in bytes; it then needs no NUL at its end. 0: it ends at its NUL.
     pub client_user_id_length: usize,
-    /// How many bytes content has, which then needs no NUL after it. 0: as many as stand before its NUL.
+    /// The length of content in bytes; it then needs no NUL at its end. 0: it ends at its NUL.
     pub content_length: usize,
-    /// How many bytes source_context has, which then needs no NUL after it. 0: as many as stand before its NUL.
+    /// The length of source_context in bytes; it then needs no NUL at its end. 0: it ends at its NUL.
     pub source_context_length: usize,
 }
 
-/// What a ue_result holds, as ue_result_read reads it. Start from UE_OUTCOME_INIT. Texts are borrowed from the result, end
-/// with a NUL that their length does not count, and are never NULL.
+/// The contents of a ue_result, filled in by ue_result_read. Start from UE_OUTCOME_INIT. Texts are borrowed from the
+/// result and are never NULL. Each ends with a NUL, which its length does not include.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct ue_outcome {
@@ -198,12 +203,12 @@ pub struct ue_outcome {
     pub message: *const c_char,
     /// See ue_result_body.
     pub body: *const c_char,
-    /// How many bytes request_id has.
+    /// The length of request_id in bytes.
     pub request_id_length: usize,
-    /// How many bytes detail has.
+    /// The length of detail in bytes.
     pub detail_length: usize,
-    /// How many bytes message has.
+    /// The length of message in bytes.
     pub message_length: usize,
-    /// How many bytes body has.
+    /// The length of body in bytes.
     pub body_length: usize,
 }

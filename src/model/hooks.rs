@@ -1,4 +1,4 @@
-//! The two places where the library calls its host: a log, and a question whether to go on.
+//! The callbacks into the host program: a log, and an interrupt that can cancel a call.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 /// How important a log line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// A message was not delivered, or it is unknown whether it was.
+    /// A message was not delivered, or its delivery is unknown.
     Error = 1,
-    /// An attempt failed and is repeated.
+    /// An attempt failed, and a retry follows.
     Warn = 2,
     /// A message was delivered.
     Info = 3,
@@ -18,13 +18,15 @@ pub enum Level {
     Trace = 5,
 }
 
-/// Receives log lines, on the thread that is inside a call. They never hold the API key or a message's content.
+/// Receives log lines, on the thread that made the call. They never hold the API key or a message's content.
 pub type Log = Arc<dyn Fn(Level, &str) + Send + Sync>;
 
-/// Asked, on the thread that is inside a call, whether to end the call: at once when a signal came in, else about every
-/// 100 ms that the call lasts. `true` ends it with [`Status::Cancelled`](crate::Status::Cancelled).
+/// Asks the host whether to cancel the call. Called on the thread that made the call: at once after a signal, and
+/// otherwise about every 100 ms while the call lasts. `true` ends it with
+/// [`Status::Cancelled`](crate::Status::Cancelled).
 pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// The callbacks of one client.
 #[derive(Clone, Default)]
 pub(crate) struct Hooks {
     pub log: Option<(Level, Log)>,
@@ -32,7 +34,7 @@ pub(crate) struct Hooks {
 }
 
 impl Hooks {
-    /// Logs what `text` makes, which is not called when nobody listens.
+    /// Logs the line that `text` makes. `text` is not called if nobody listens to this level.
     pub fn log(&self, level: Level, text: impl FnOnce() -> String) {
         if let Some((_, log)) = &self.log
             && self.listen_to(level)
@@ -41,12 +43,14 @@ impl Hooks {
         }
     }
 
+    /// Whether lines of this level are logged.
     pub fn listen_to(&self, level: Level) -> bool {
-        self.log.as_ref().is_some_and(|(most, _)| level <= *most)
+        self.log.as_ref().is_some_and(|(least_important, _)| level <= *least_important)
     }
 
+    /// Calls the interrupt callback, if there is one. `true` cancels the call.
     pub fn interrupted(&self) -> bool {
-        self.interrupt.as_ref().is_some_and(|asked| asked())
+        self.interrupt.as_ref().is_some_and(|interrupt| interrupt())
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`Message`]: the attributes of the specification, their validation, and the JSON body. Pure.
+//! [`Message`]: the attributes of the specification, their validation, and the JSON body. No I/O.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,10 +8,11 @@ use serde_json::value::RawValue;
 
 use crate::model::outcome::Error;
 
-/// The longest `client_user_id` in bytes. Ours, so that the request line stays within the 8 KiB that servers take.
+/// The longest `client_user_id` in bytes. A limit of this library: it keeps the request line within the 8 KiB that
+/// servers accept.
 const LONGEST_ID: usize = 1024;
 
-/// Who gets a message: an integer or a string.
+/// The id of the user who gets a message: an integer or a string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientUserId<'a>(Cow<'a, str>);
 
@@ -38,7 +39,7 @@ macro_rules! from_integers {
 }
 from_integers!(i32, i64, u32, u64);
 
-/// The channel that a message is shown to come from. Any positive number is passed on; the known ones have names.
+/// The channel that the service shows for a message. Any positive number is passed on; the known ones have names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Source(pub i32);
 
@@ -55,9 +56,9 @@ impl Source {
     pub const SLACK: Source = Source(5);
 }
 
-/// One conversation message: the attributes of the specification, by their names.
+/// One conversation message, with the attributes and names of the specification.
 ///
-/// It is validated when it is sent. Its `Debug` form leaves the content out.
+/// It is validated when it is sent. Its `Debug` form omits the content.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message<'a> {
     client_user_id: ClientUserId<'a>,
@@ -68,7 +69,7 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// A message of `content` (text or HTML) to the user `client_user_id`.
+    /// Creates a message with `content` (text or HTML) to the user `client_user_id`.
     pub fn new(client_user_id: impl Into<ClientUserId<'a>>, content: impl Into<Cow<'a, str>>) -> Self {
         Message {
             client_user_id: client_user_id.into(),
@@ -79,25 +80,25 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Sets the agent who writes, by its positive id. Defaults to none given.
+    /// Sets the agent who writes, by a positive id. Defaults to none.
     pub fn user(mut self, user: i64) -> Self {
         self.user = Some(user);
         self
     }
 
-    /// Sets the channel. Defaults to none given.
+    /// Sets the channel. Defaults to none.
     pub fn source(mut self, source: Source) -> Self {
         self.source = Some(source);
         self
     }
 
-    /// Sets additional fields: the text of a JSON object or array, passed on as written. Defaults to none given.
+    /// Sets additional fields: the text of a JSON object or array, passed on as written. Defaults to none.
     pub fn source_context(mut self, json: impl Into<Cow<'a, str>>) -> Self {
         self.source_context = Some(json.into());
         self
     }
 
-    /// Who gets the message, checked or not.
+    /// The id of the user who gets the message, not validated.
     pub(crate) fn recipient(&self) -> &str {
         &self.client_user_id.0
     }
@@ -106,12 +107,12 @@ impl<'a> Message<'a> {
         &self.content
     }
 
-    /// The additional fields as given, checked or not.
+    /// The additional fields as given, not validated.
     pub(crate) fn context(&self) -> Option<&str> {
         self.source_context.as_deref()
     }
 
-    /// The id, when it can stand as one segment of a path.
+    /// The id, validated: it must fit into one segment of a URL path.
     pub(crate) fn checked_id(&self) -> Result<&str, Error> {
         let id = &*self.client_user_id.0;
         if id.is_empty() {
@@ -136,7 +137,7 @@ impl<'a> Message<'a> {
         Ok(id)
     }
 
-    /// The JSON body: just the attributes given, in the specification's order.
+    /// The JSON body: only the attributes that were given, in the specification's order.
     pub(crate) fn body(&self) -> Result<Vec<u8>, Error> {
         if self.content.is_empty() {
             return Err(Error::invalid("content is empty: give the text or HTML to show"));
@@ -190,7 +191,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// A `Vec` for which a lack of memory is an error: one that grows by itself would abort the process.
+/// A `Vec` that reports a lack of memory as an error. A plain `Vec` would abort the process.
 struct Growing(Vec<u8>);
 
 impl Growing {
@@ -218,10 +219,10 @@ impl Write for Growing {
     }
 }
 
-/// `json` without the white space around it, when it is a JSON object or array.
+/// Trims the white space around `json`. An error if it is not a JSON object or array.
 fn checked_context(json: &str) -> Result<&str, Error> {
     let value: &RawValue = serde_json::from_str(json).map_err(|error| {
-        // The kind and the place alone: the parser's text never quotes what it read, and it must stay so.
+        // The parser's text gives only the kind and the position of the error. It must never quote the input.
         Error::invalid(format!("source_context is not JSON ({error}): give the text of a JSON object or array"))
     })?;
     match value.get().as_bytes().first() {

@@ -1,4 +1,4 @@
-//! Plain values: what goes in (messages, options, callbacks) and what comes out (outcomes). No I/O.
+//! Plain values without I/O: messages, options and callbacks as input, outcomes as output.
 
 pub(crate) mod hooks;
 pub(crate) mod message;

@@ -1,4 +1,4 @@
-//! [`Options`]: how a client sends. Every default stands here, once.
+//! [`Options`]: how a client sends. This is the only place that defines the defaults.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,23 +7,23 @@ use std::time::Duration;
 use crate::model::hooks::{Interrupt, Level, Log};
 use crate::model::outcome::Error;
 
-/// The most that `max_connections` may be.
+/// The upper limit of `max_connections`.
 pub(crate) const MOST_CONNECTIONS: u32 = 256;
 
-/// The form of the API that is asked for.
+/// The version of the API to request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ApiVersion {
-    /// As the specification: no version is named.
+    /// As in the specification: the request names no version.
     #[default]
     Specification,
-    /// `Accept: */*; version=2`, whose answer carries the conversation's id.
+    /// Sends `Accept: */*; version=2`. The answer then has the conversation's id.
     V2,
 }
 
 /// What to do when it is unknown whether an attempt delivered the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeliveryPolicy {
-    /// Stop and say so: the customer never sees a message twice.
+    /// Stop and report it as unknown: the customer never sees a message twice.
     #[default]
     AtMostOnce,
     /// Send again: the customer may see a message twice.
@@ -34,46 +34,48 @@ pub enum DeliveryPolicy {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Where the API is, with or without its trailing slash. `https`, or `http` on a loopback host: 127.0.0.0/8, `[::1]`,
-    /// `localhost` and its subdomains, which always mean this machine.
-    /// Defaults to `https://app.userengage.com/api/public/`.
+    /// The URL of the API, with or without a trailing slash. `https`, or `http` on a loopback host: 127.0.0.0/8,
+    /// `[::1]`, `localhost` and its subdomains, which always mean this machine. Defaults to
+    /// `https://app.userengage.com/api/public/`.
     pub base_url: String,
-    /// The form of the API. Defaults to the specification's.
+    /// The version of the API. Defaults to the specification's.
     pub api_version: ApiVersion,
-    /// What to do when an attempt's fate is unknown. Defaults to [`DeliveryPolicy::AtMostOnce`].
+    /// What to do when it is unknown whether an attempt delivered the message. Defaults to
+    /// [`DeliveryPolicy::AtMostOnce`].
     pub delivery_policy: DeliveryPolicy,
-    /// The most requests for one message; 1 means exactly one on the wire. Defaults to 4.
+    /// The maximum number of requests for one message; 1 means no retries. Defaults to 4.
     pub max_attempts: u32,
-    /// For DNS, TCP, proxy and TLS of one attempt. Defaults to 10 s.
+    /// The time limit for DNS, TCP, proxy and TLS of one attempt. Defaults to 10 s.
     pub connect_timeout: Duration,
-    /// For the whole call, every attempt and wait included. In a batch it counts for each message from its turn on: the
-    /// time that it waits for `max_per_second` or in the pause of a 429 does not count. Defaults to 30 s.
+    /// The time limit for the whole call, including every attempt and backoff: sets its deadline. In a batch each
+    /// message has its own deadline, which starts at its turn; waits for the rate limit or the pause after a 429 extend
+    /// it. Defaults to 30 s.
     pub timeout: Duration,
-    /// The most requests a second over all threads of the client. Defaults to no limit.
+    /// The rate limit: the maximum number of requests per second over all threads of the client. Defaults to no limit.
     pub max_per_second: Option<u32>,
-    /// The most connections that a batch uses at once, a thread each, and that are kept for reuse; at most 256.
-    /// Defaults to 8.
+    /// The maximum number of connections that a batch uses at once, with a thread for each, and the maximum number of
+    /// idle connections in the connection pool. At most 256. Defaults to 8.
     pub max_connections: u32,
-    /// The proxy, such as `http://user:password@proxy:3128`; `""` for none. Special characters in user and password are
-    /// percent-encoded; without a port it is 80. With an `http` base URL it has to be on a loopback host, too.
+    /// The proxy, such as `http://user:password@proxy:3128`; `""` for none. Percent-encode special characters in user
+    /// and password. The default port is 80. With an `http` base URL the proxy must be on a loopback host, too.
     ///
-    /// Defaults, for `https`, to what the environment variables `HTTPS_PROXY` (else `ALL_PROXY`) and `NO_PROXY` say, the
-    /// names in lower case first. A proxy that cannot be used is an error; the message never goes around it.
+    /// Defaults, for `https`, to the environment variables `HTTPS_PROXY` (else `ALL_PROXY`) and `NO_PROXY`; the names
+    /// in lower case take precedence. A proxy that cannot be used is an error; the message is never sent around it.
     pub proxy: Option<String>,
-    /// A PEM file with the only certificate authorities to trust. Defaults to Mozilla's, which are built in.
+    /// A PEM file with the certificate authorities to trust, and no others. Defaults to Mozilla's, which are built in.
     pub ca_file: Option<PathBuf>,
-    /// Put before `userengage/<version>` in the `User-Agent` header. Defaults to nothing.
+    /// The text before `userengage/<version>` in the `User-Agent` header. Defaults to none.
     pub user_agent: Option<String>,
-    /// Where log lines go, and down to which level. Defaults to nowhere.
+    /// The least important level to log, and the callback that receives the lines. Defaults to no log.
     pub log: Option<(Level, Log)>,
-    /// Asked whether to end a call. Defaults to never.
+    /// The callback that can cancel a call. Defaults to none.
     pub interrupt: Option<Interrupt>,
 }
 
 impl Options {
-    /// Refuses what cannot be used, by the field's name.
+    /// Checks the values. The error names the field.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        // What a C caller's -1 would become lies above it.
+        // A -1 from C becomes a larger value, and is refused.
         const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
         let refuse = |text: String| Err(Error::invalid(text));
         for (field, value) in [("timeout", self.timeout), ("connect_timeout", self.connect_timeout)] {

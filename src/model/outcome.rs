@@ -1,4 +1,5 @@
-//! What a call came to: [`Status`], [`Delivery`], [`Outcome`], [`Error`]. Never holds the API key or a message's content.
+//! The result of a call: [`Status`], [`Delivery`], [`Outcome`], [`Error`]. No text of it shows the API key or the
+//! content of a message; only [`Outcome::body`] is not redacted.
 
 use std::fmt;
 use std::ops::Deref;
@@ -18,43 +19,43 @@ pub enum Status {
     Tls = 3,
     /// The deadline passed.
     Timeout = 4,
-    /// The connection was lost before an answer came.
+    /// The connection was lost before an answer arrived.
     ConnectionLost = 5,
-    /// What came back is not HTTP, or not this service's own answer to the request: a redirect, a 2xx with somebody else's
-    /// body, or a 2xx that came before the whole request had gone out.
+    /// The answer is not HTTP, or not this service's own answer to the request: a redirect, a 2xx with another server's
+    /// body, or a 2xx that arrived before the whole request was sent.
     BadReply = 6,
     /// 401 or 403: the key was not accepted.
     Unauthorized = 7,
-    /// 404: there is no such user.
+    /// 404: the user does not exist.
     NotFound = 8,
-    /// Any other 4xx: the service refused the message. After a 408 that is not sure, see [`Outcome::delivery`].
+    /// Any other 4xx: the service refused the message. A 408 does not always prove that: see [`Outcome::delivery`].
     Rejected = 9,
-    /// 429: too many requests. Or, with nothing sent and no [`Outcome::http_status`]: `max_per_second`, or the pause after a
-    /// 429, leaves no turn in time.
+    /// 429: too many requests. Without an [`Outcome::http_status`] nothing was sent: the rate limit (`max_per_second`),
+    /// or the pause after a 429, does not let the request go before the deadline.
     RateLimited = 10,
     /// 5xx: the service failed.
     ServerError = 11,
     /// The client was closed.
     Closed = 12,
-    /// The interrupt or progress callback asked for it. Or this is the child of a fork that a callback made: then the call
-    /// goes on in the parent.
+    /// The interrupt or progress callback cancelled the call. Or a callback forked and this is the child: then the call
+    /// continues in the parent.
     Cancelled = 13,
-    /// A fault of this library, contained.
+    /// A bug in this library. It was caught.
     Internal = 14,
 }
 
-/// What is known of a message: can it be sent again without the risk of showing it twice?
+/// What is known about a message: can it be sent again without the risk of showing it twice?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Delivery {
-    /// The request went out, and nothing proves what became of it.
+    /// The request was sent, and nothing proves whether the service accepted it.
     Unknown = 0,
-    /// It never went out whole, or was refused: sending it again is safe.
+    /// The request was not sent completely, or it was refused: sending it again is safe.
     NotDelivered = 1,
-    /// The service accepted it: do not send again.
+    /// The service accepted the message: do not send it again.
     Delivered = 2,
 }
 
-/// What became of one message, with everything that is known about it.
+/// The outcome of sending one message, with everything that is known about it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Outcome {
     pub(crate) status: Status,
@@ -89,7 +90,14 @@ impl Outcome {
         }
     }
 
-    /// What a contained panic is told as. It is unknown how far the call had come.
+    /// The outcome of a message for which no attempt was made.
+    pub(crate) fn not_sent(status: Status, text: impl Into<String>) -> Self {
+        let mut outcome = Outcome::new(status, Delivery::NotDelivered);
+        outcome.text = text.into();
+        outcome
+    }
+
+    /// The outcome reported after a caught panic. Delivery is Unknown: how far the call got is not known.
     pub(crate) fn panicked() -> Self {
         let mut outcome = Outcome::new(Status::Internal, Delivery::Unknown);
         outcome.text = "A fault of libuserengage was contained. Whether the message was delivered is unknown. \
@@ -103,62 +111,62 @@ impl Outcome {
         self.status
     }
 
-    /// What is known of the message.
+    /// What is known about the message.
     pub fn delivery(&self) -> Delivery {
         self.delivery
     }
 
-    /// Whether the customer may see the message twice: it was delivered by an attempt that followed one whose fate is
-    /// unknown. Only [`DeliveryPolicy::AtLeastOnce`](crate::DeliveryPolicy::AtLeastOnce) does that.
+    /// Whether the customer may see the message twice: it was delivered, and an earlier attempt may have delivered it,
+    /// too. Happens only with [`DeliveryPolicy::AtLeastOnce`](crate::DeliveryPolicy::AtLeastOnce).
     pub fn may_be_duplicate(&self) -> bool {
         self.may_be_duplicate
     }
 
-    /// The HTTP status of the last answer; `None` when no answer came.
+    /// The HTTP status of the last answer; `None` if no answer arrived.
     pub fn http_status(&self) -> Option<u16> {
         self.http_status
     }
 
-    /// The conversation's id, where the answer gives one (API version 2 does).
+    /// The conversation's id, if the answer has one (API version 2 does).
     pub fn conversation_id(&self) -> Option<i64> {
         self.conversation_id
     }
 
-    /// How long the service asked to wait before the next request (told as asked, up to 100 years), or how long this client
-    /// would have had to. It says nothing about the delivery.
+    /// How long the service asked to wait before the next request (as asked, up to 100 years), or how long this client
+    /// would have had to wait past its deadline. It says nothing about the delivery.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// How many requests were begun; 0 when nothing was tried.
+    /// How many requests were started; 0 if none was.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// How long the call took, every attempt and wait included.
+    /// How long the call took, including every attempt and wait.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
 
-    /// The id under which the service knows the request (`Cf-Ray`); empty when not given, or when it would show a part of
-    /// the message or of the API key.
+    /// The id under which the service knows the request (`Cf-Ray`). Empty if the answer has none, or if it would show a
+    /// part of the message or of the API key.
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
 
-    /// The service's own words (`detail`, `errors`, field errors, an HTML page's title); empty when it gave none, and when they
-    /// would show a part of the content, of the `source_context` or of the API key.
+    /// The service's own words (`detail`, `errors`, field errors, an HTML page's title). Empty if it gave none.
+    /// Redacted to empty if they would show a part of the content, of the `source_context` or of the API key.
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// One line for a person: what happened, what is known of the message, what to do. Empty for [`Status::Ok`].
+    /// One line for a person: what happened, what is known about the message, what to do. Empty for [`Status::Ok`].
     pub fn message(&self) -> &str {
         &self.text
     }
 
-    /// The body of the last answer as it came, at most 64 KiB of it. It is not redacted: where the service quotes the message
-    /// or the API key, they stand in it. Do not log it where they must not appear.
+    /// The body of the last answer as received, at most 64 KiB of it. It is not redacted: if the service quotes the
+    /// message or the API key, the body holds them. Do not log it where they must not appear.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
@@ -177,7 +185,8 @@ impl fmt::Debug for Outcome {
     }
 }
 
-/// A call that did not deliver its message, or that cannot say so. Reads like the [`Outcome`] that it holds.
+/// The error of a call that did not deliver its message, or cannot tell whether it did. Dereferences to its
+/// [`Outcome`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Error(Box<Outcome>);
 
@@ -186,14 +195,12 @@ impl Error {
         Error(Box::new(outcome))
     }
 
-    /// An argument that was refused before anything was sent.
+    /// The error for an argument that was refused before anything was sent.
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
-        let mut outcome = Outcome::new(Status::InvalidArgument, Delivery::NotDelivered);
-        outcome.text = text.into();
-        Error::new(outcome)
+        Error::new(Outcome::not_sent(Status::InvalidArgument, text))
     }
 
-    /// The outcome by value.
+    /// Unwraps the outcome.
     pub fn into_outcome(self) -> Outcome {
         *self.0
     }

@@ -1,7 +1,7 @@
-//! What one attempt came to: the table of certainty. Pure.
+//! Assesses one attempt: the table that maps an answer or a failure to a status, a delivery and a retry rule. No I/O.
 //!
-//! Two facts decide: the answer, and whether the last byte of the request was handed to the kernel. A request that never
-//! went out whole cannot have been processed.
+//! Two facts decide: the answer, and whether the last byte of the request was handed to the kernel. The service cannot
+//! process a request of which a part is missing.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,41 +11,42 @@ use serde_json::value::RawValue;
 use crate::http::{Answer, BodyEnd, ContentType, Failure, Fault, KEPT_BODY};
 use crate::model::outcome::{Delivery, Status};
 
-/// What may follow an attempt.
+/// Whether an attempt may be retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RetryRule {
-    /// Nothing: it is decided.
+    /// Do not retry: the outcome is final.
     Stop,
-    /// Another attempt, under both policies: the message was not delivered.
+    /// Retry under both delivery policies: the message was not delivered.
     Retry,
-    /// Another attempt where a duplicate is accepted: it is unknown whether the message was delivered.
+    /// Retry only with `AtLeastOnce`, which accepts duplicates: it is unknown whether the message was delivered.
     RetryAtLeastOnce,
-    /// As `Retry`, and the whole client keeps quiet for a while.
+    /// Like `Retry`, after a pause of the whole client (429).
     RetryAfterPause,
 }
 
-/// The judgement of one attempt.
+/// What one attempt proves, and whether it may be retried.
 #[derive(Clone, Debug)]
 pub(crate) struct Assessment {
     pub status: Status,
     pub delivery: Delivery,
-    pub then: RetryRule,
+    pub retry_rule: RetryRule,
     pub retry_after: Option<Duration>,
-    /// What happened, as the start of a sentence.
+    /// What happened, as the start of a sentence for a person.
     pub what: String,
 }
 
 impl Assessment {
-    fn new(status: Status, delivery: Delivery, then: RetryRule, what: String) -> Self {
-        Assessment { status, delivery, then, retry_after: None, what }
+    fn new(status: Status, delivery: Delivery, retry_rule: RetryRule, what: String) -> Self {
+        Assessment { status, delivery, retry_rule, retry_after: None, what }
     }
 
-    /// Bytes prove it: without a whole request there is nothing that could have been processed.
+    /// Turns `Unknown` into `NotDelivered` if the request was not sent completely: the service cannot process a part of
+    /// it.
     fn with_evidence(mut self, request_complete: bool) -> Self {
         if !request_complete && self.delivery == Delivery::Unknown {
             self.delivery = Delivery::NotDelivered;
-            if self.then == RetryRule::RetryAtLeastOnce {
-                self.then = RetryRule::Retry;
+            if self.retry_rule == RetryRule::RetryAtLeastOnce {
+                self.retry_rule = RetryRule::Retry;
             }
         }
         self
@@ -54,7 +55,7 @@ impl Assessment {
 
 pub(crate) fn of_failure(failure: &Failure) -> Assessment {
     use Delivery::{NotDelivered, Unknown};
-    let (status, delivery, then) = match &failure.fault {
+    let (status, delivery, retry_rule) = match &failure.fault {
         Fault::Connect(_) => (Status::Connect, NotDelivered, RetryRule::Retry),
         Fault::ProxyRefused(_) => (Status::Connect, NotDelivered, RetryRule::Stop),
         Fault::Certificate(_) => (Status::Tls, NotDelivered, RetryRule::Stop),
@@ -66,9 +67,9 @@ pub(crate) fn of_failure(failure: &Failure) -> Assessment {
         Fault::Closed => (Status::Closed, Unknown, RetryRule::Stop),
         Fault::Internal(_) => (Status::Internal, Unknown, RetryRule::Stop),
     };
-    let assessment = Assessment::new(status, delivery, then, failure.fault.to_string());
+    let assessment = Assessment::new(status, delivery, retry_rule, failure.fault.to_string());
     match &failure.fault {
-        // The bytes that left before the fork prove nothing of those that the parent writes after it.
+        // The child cannot tell whether the parent sends the rest of the request.
         Fault::Forked => assessment,
         _ => assessment.with_evidence(failure.request_complete),
     }
@@ -78,31 +79,31 @@ pub(crate) fn of_answer(answer: &Answer, clock: impl FnOnce() -> SystemTime) -> 
     use Delivery::{Delivered, NotDelivered, Unknown};
     use RetryRule::{Retry, RetryAfterPause, RetryAtLeastOnce, Stop};
     let cloudflare = answer.cloudflare;
-    let (status, delivery, then) = match answer.status {
+    let (status, delivery, retry_rule) = match answer.status {
         200..=299 => match answer.flaw() {
             None => (Status::Ok, Delivered, Stop),
-            // The bytes prove nothing here: they contradict the answer, or the answer is somebody else's.
+            // Skip the evidence of the bytes: they contradict the answer, or another server gave the answer.
             Some(flaw) => return Assessment::new(Status::BadReply, Unknown, Stop, answer.what(Some(flaw))),
         },
-        // Frameworks end a POST that they processed with these two (post, redirect, get).
+        // Frameworks answer a POST that they have processed with these two (post, redirect, get).
         302 | 303 => (Status::BadReply, Unknown, Stop),
         300..=399 => (Status::BadReply, NotDelivered, Stop),
         401 | 403 => (Status::Unauthorized, NotDelivered, Stop),
         404 => (Status::NotFound, NotDelivered, Stop),
-        // A timeout on the server's side can end a handler that has begun.
+        // A timeout in the server can end a handler that has already started.
         408 => (Status::Rejected, Unknown, RetryAtLeastOnce),
         425 => (Status::Rejected, NotDelivered, Retry),
         429 => (Status::RateLimited, NotDelivered, RetryAfterPause),
         400..=499 => (Status::Rejected, NotDelivered, Stop),
         521 | 523 | 530 if cloudflare => (Status::ServerError, NotDelivered, Retry),
         525 | 526 if cloudflare => (Status::ServerError, NotDelivered, Stop),
-        // Also a 503 with Retry-After: that says when to come back, not whether the message was processed.
+        // Includes a 503 with Retry-After: that says when to retry, not whether the message was processed.
         500 | 502..=504 | 520..=524 | 527 | 530 => (Status::ServerError, Unknown, RetryAtLeastOnce),
         500..=599 => (Status::ServerError, Unknown, Stop),
         _ => (Status::BadReply, Unknown, Stop),
     };
     let what = if status == Status::Ok { String::new() } else { answer.what(None) };
-    let mut assessment = Assessment::new(status, delivery, then, what).with_evidence(answer.request_complete);
+    let mut assessment = Assessment::new(status, delivery, retry_rule, what).with_evidence(answer.request_complete);
     assessment.retry_after = answer.retry_after(clock);
     assessment
 }
@@ -118,8 +119,8 @@ enum Flaw {
 }
 
 impl Answer {
-    /// What keeps a 2xx from being the service's own answer to this request. Its bodies are empty or JSON; those of a
-    /// captive portal or a proxy are not.
+    /// Why a 2xx does not count as this service's own answer to the request. The service answers with an empty body or
+    /// JSON; a captive portal or a proxy does not.
     fn flaw(&self) -> Option<Flaw> {
         if !self.request_complete {
             return Some(Flaw::TooEarly);
@@ -137,7 +138,7 @@ impl Answer {
         }
         let fits = match extent(body) {
             Extent::Value => is_json || matches!(first, b'{' | b'['),
-            // The start of JSON is enough where the rest did not come, or was not kept.
+            // The start of JSON is enough if the rest did not arrive, or was not kept.
             Extent::Prefix if self.body_end == BodyEnd::Whole && self.body.len() < KEPT_BODY => false,
             Extent::Prefix => is_json || !is_html && matches!(first, b'{' | b'['),
             Extent::Neither => false,
@@ -145,6 +146,7 @@ impl Answer {
         if fits { None } else { Some(Flaw::NotJson) }
     }
 
+    /// What happened, as the start of a sentence for a person.
     fn what(&self, flaw: Option<Flaw>) -> String {
         let code = self.status;
         let name = ureq::http::StatusCode::from_u16(code).ok().and_then(|status| status.canonical_reason());
@@ -166,7 +168,7 @@ impl Answer {
         }
     }
 
-    /// How long the answer asks to wait. A date counts from the server's own clock, where the answer tells it.
+    /// How long the answer asks to wait. A date is compared with the server's own clock if the answer has a `Date`.
     fn retry_after(&self, clock: impl FnOnce() -> SystemTime) -> Option<Duration> {
         let now = || {
             let told = self.date.as_deref().and_then(|date| httpdate::parse_http_date(date.trim()).ok());
@@ -178,16 +180,16 @@ impl Answer {
 
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// Whether a body says of itself that it is UTF-16 or UTF-32.
+/// Whether a body starts with a byte order mark of UTF-16 or UTF-32.
 pub(crate) fn has_wide_bom(body: &[u8]) -> bool {
     [&b"\xff\xfe"[..], b"\xfe\xff", b"\0\0\xfe\xff"].iter().any(|bom| body.starts_with(bom))
 }
 
-/// A body without a UTF-8 byte order mark and without the white space that JSON allows around a value.
+/// Trims a UTF-8 byte order mark, and the white space that JSON allows around a value.
 pub(crate) fn trimmed(body: &[u8]) -> &[u8] {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     if BOM.starts_with(body) {
-        return &[]; // also where the mark itself was cut
+        return &[]; // also if the mark itself was cut off
     }
     let body = body.strip_prefix(BOM).unwrap_or(body);
     let Some(start) = body.iter().position(|byte| !is_space(byte)) else {
@@ -197,22 +199,23 @@ pub(crate) fn trimmed(body: &[u8]) -> &[u8] {
     &body[start..end]
 }
 
-/// How far a text goes as JSON.
+/// How much of a JSON value a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
-    /// One whole value.
+    /// One complete value.
     Value,
     /// The beginning of a value.
     Prefix,
+    /// Not JSON.
     Neither,
 }
 
-/// Looks at the grammar alone (`RawValue`): depth, the size of numbers and lone surrogates are no matter. Bytes that are
-/// not UTF-8 become U+FFFD, which a string may hold; so does a character that was cut.
+/// Checks only the grammar (`RawValue`), and accepts any depth, numbers of any size and lone surrogates. Bytes that are
+/// not UTF-8, such as a character that was cut off, become U+FFFD, which is valid in a string.
 fn extent(text: &[u8]) -> Extent {
     let text = String::from_utf8_lossy(text);
     match grammar(&text) {
-        // serde_json calls a number that ends too early a fault of its form: see whether one more digit mends it.
+        // serde_json reports a number that is cut off as a syntax error: try again with one more digit.
         Extent::Neither if text.ends_with(['-', '+', '.', 'e', 'E']) => match grammar(&(text + "0")) {
             Extent::Neither => Extent::Neither,
             _ => Extent::Prefix,
@@ -229,10 +232,10 @@ fn grammar(text: &str) -> Extent {
     }
 }
 
-/// Seconds, rounded up, or an HTTP date (RFC 9110, section 10.2.3), which is 0 when it has passed. `None` for what is
-/// neither.
+/// Reads seconds, rounded up, or an HTTP date (RFC 9110, section 10.2.3); a date in the past gives 0. `None` for
+/// anything else.
 fn parse_retry_after(value: &str, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
-    // What was asked is told as it was asked; the bound only keeps sums with an `Instant` in range.
+    // Report the wait as the service asked. The limit only keeps sums with an `Instant` in range.
     const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     let value = value.trim();
     let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));

@@ -1,4 +1,5 @@
-//! The attempts at one message: each waits for its turn, is sent once, is assessed, and is followed by another or not.
+//! The attempts at one message. Each attempt waits for the rate limit, sends one request, and is assessed. Then a
+//! backoff and another attempt follow, or the outcome is final. All of it ends at the message's deadline.
 
 use std::mem;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,7 +16,7 @@ use crate::send::process::ProcessState;
 use crate::send::rate_limit::{self, Ticket};
 use crate::send::retry;
 
-/// By which rules, where and until when the attempts at one message are made.
+/// The rules, the limits and the connections for the attempts at one message.
 pub(super) struct Attempts<'a> {
     pub endpoint: &'a Endpoint,
     pub policy: DeliveryPolicy,
@@ -27,21 +28,22 @@ pub(super) struct Attempts<'a> {
 }
 
 impl<'a> Attempts<'a> {
-    /// Makes attempts until the fate of `message` is decided, or nothing further can be done about it.
+    /// Makes attempts until the outcome of `message` is decided, or no further attempt is allowed or in time.
     pub fn until_decided(&self, message: &Message<'_>, prepared: &Prepared, started: Instant) -> Outcome {
         let (process, context) = (self.process, self.context);
         let mut deadline = started + self.timeout;
         let (mut attempts, mut unknown_before) = (0, false);
         let mut last: Option<(Assessment, Option<Answer>)> = None;
         let (assessment, answer) = loop {
-            // An attempt that begins later leaves no time for an answer, and could only make the message unknown.
+            // Do not start an attempt later than this: without time for an answer, it could only make the delivery
+            // unknown.
             let latest = |deadline: Instant| deadline - time_for_an_answer(self.timeout);
             let ticket = match self.wait_for_turn(latest(deadline)) {
                 Ok(Turn { ticket, waited }) => {
                     deadline += waited;
                     ticket
                 }
-                Err(held) => break held.after(last),
+                Err(reason) => break reason.after(last),
             };
             unknown_before |= last.is_some_and(|(assessment, _)| assessment.delivery == Delivery::Unknown);
             attempts += 1;
@@ -56,11 +58,11 @@ impl<'a> Attempts<'a> {
                 break (assessment, answer);
             }
             let wait = retry::wait(&assessment, self.policy, attempts, self.max_attempts, || process.roll());
-            let pauses_all = assessment.then == RetryRule::RetryAfterPause;
+            let pauses_all = assessment.retry_rule == RetryRule::RetryAfterPause;
             match (ticket, wait.or(assessment.retry_after)) {
                 (ticket, Some(asked)) if pauses_all => {
                     process.limiter.pause(Instant::now(), asked);
-                    drop(ticket); // after the pause: the next probe waits for its end
+                    drop(ticket); // only now: the next probe then waits for the end of the pause
                 }
                 (Some(ticket), _) if answer.is_some() && !pauses_all => ticket.answered(),
                 _ => {}
@@ -68,20 +70,20 @@ impl<'a> Attempts<'a> {
             let Some(wait) = wait else {
                 break (assessment, answer);
             };
-            // A pause of all is waited for in line with all, above.
+            // A pause of the whole client is waited for in the queue of the rate limiter, above.
             let until = if pauses_all { Ok(None) } else { end_of(wait, latest(deadline)).map(Some) };
-            let held = until.and_then(|until| {
+            let backoff = until.and_then(|until| {
                 context.hooks().log(Level::Warn, || {
                     format!("{}; attempt {} follows in {} ms", assessment.what, attempts + 1, wait.as_millis())
                 });
                 until.map_or(Ok(()), |until| context.until(until).map_err(NotAttempted::Stopped))
             });
-            if let Err(held) = held {
-                break held.after(Some((assessment, answer)));
+            if let Err(reason) = backoff {
+                break reason.after(Some((assessment, answer)));
             }
             last = Some((assessment, answer));
         };
-        // A callback forked, and this is the child. Whatever came of the attempts so far, the parent may make further ones.
+        // In the child of a fork that a callback made: ignore the result so far, the parent may make further attempts.
         let (assessment, answer) = if context.has_forked() { forked() } else { (assessment, answer) };
         let history = History {
             attempts,
@@ -94,7 +96,7 @@ impl<'a> Attempts<'a> {
         explain::outcome(assessment, answer, history)
     }
 
-    /// Waits until the limiter lets the next request go.
+    /// Waits until the rate limiter lets the next request go.
     fn wait_for_turn(&self, latest: Instant) -> Result<Turn<'a>, NotAttempted> {
         let (limiter, context, clock) = (&self.process.limiter, self.context, self.clock);
         context.check().map_err(NotAttempted::Stopped)?;
@@ -108,10 +110,10 @@ impl<'a> Attempts<'a> {
             match ticket.turn(now, latest) {
                 rate_limit::Turn::Now => break,
                 rate_limit::Turn::TooLate(wait) => return Err(NotAttempted::TooLong(wait)),
-                rate_limit::Turn::LookAt(moment) => {
-                    if let Err(stop) = context.until(moment) {
+                rate_limit::Turn::PollAt(time) => {
+                    if let Err(stop) = context.until(time) {
                         if context.has_forked() {
-                            mem::forget(ticket); // the lock is the parent's
+                            mem::forget(ticket); // dropping it takes a lock that another thread may have held
                         }
                         return Err(NotAttempted::Stopped(stop));
                     }
@@ -124,34 +126,35 @@ impl<'a> Attempts<'a> {
     }
 }
 
-/// From when on a message's timeout counts.
+/// When the timeout of a message starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Clock {
-    /// From the call on.
+    /// At the start of the call.
     FromCall,
-    /// From its turn on, and not while it waits for one: a message of a batch, which is not late because others go first.
+    /// At the turn of the message, for batches: the wait for a turn does not count, because other messages cause it.
     FromTurn,
 }
 
-/// How much of `timeout` must be left for an attempt to be worth its risk.
+/// How much of `timeout` must be left to start an attempt: enough for the answer to arrive before the deadline.
 fn time_for_an_answer(timeout: Duration) -> Duration {
     (timeout / 4).min(Duration::from_secs(1))
 }
 
-/// What the child of a fork knows of a call that goes on in the parent.
+/// The result in the child of a fork, for a call that continues in the parent: cancelled, delivery unknown.
 fn forked() -> (Assessment, Option<Answer>) {
     (assess::of_failure(&Failure { fault: Fault::Forked, request_complete: false }), None)
 }
 
-/// Why the next attempt was not begun.
+/// Why the next attempt was not started.
 enum NotAttempted {
-    /// It would have to wait this long, past the deadline.
+    /// The wait would last this long, which is past the deadline.
     TooLong(Duration),
+    /// The wait was stopped, for example because the call was cancelled.
     Stopped(Stop),
 }
 
 impl NotAttempted {
-    /// What the call comes to, after `last`.
+    /// The final result of the call. `last` is the last attempt; `None` if this would have been the first.
     fn after(self, last: Option<(Assessment, Option<Answer>)>) -> (Assessment, Option<Answer>) {
         match (self, last) {
             (NotAttempted::TooLong(wait), Some((mut assessment, answer))) => {
@@ -162,7 +165,7 @@ impl NotAttempted {
                 let assessment = Assessment {
                     status: Status::RateLimited,
                     delivery: Delivery::NotDelivered,
-                    then: RetryRule::Stop,
+                    retry_rule: RetryRule::Stop,
                     retry_after: Some(wait),
                     what: "nothing was sent: max_per_second, or a pause that the service asked for, leaves this client no turn in time"
                         .into(),
@@ -183,14 +186,15 @@ impl NotAttempted {
     }
 }
 
-/// A turn to send a request.
+/// The permission to send one request now.
 struct Turn<'a> {
+    /// The place in the queue of the rate limiter; `None` if there is no limit.
     ticket: Option<Ticket<'a>>,
-    /// How long it was waited for, as far as the message's timeout does not count that.
+    /// How far the wait for this turn moves the deadline.
     waited: Duration,
 }
 
-/// When `wait` ends, where that is not beyond `latest`: else it is not even begun.
+/// The end of `wait`. An error if that is after `latest`: then do not even start to wait.
 fn end_of(wait: Duration, latest: Instant) -> Result<Instant, NotAttempted> {
     let end = Instant::now().checked_add(wait);
     end.filter(|end| *end <= latest).ok_or(NotAttempted::TooLong(wait))

@@ -1,4 +1,4 @@
-//! [`Client`]: takes messages, one or many, from validation through attempts to their outcomes.
+//! [`Client`]: validates messages, one or many, makes the attempts and returns the outcomes.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -17,11 +17,11 @@ use crate::send::batch::{self, Messages};
 use crate::send::process::{Call, ProcessState};
 use crate::sys;
 
-/// Sends messages. Share one among any number of threads: connections are kept and used again.
+/// Sends messages. Share one client among any number of threads: it keeps idle connections in a pool and reuses them.
 ///
-/// After `fork()` the child may go on using it, on connections of its own; the parent's are closed there. A call under way
-/// stays the parent's: where a callback forks, the call ends in the child as [`Status::Cancelled`], unknown. Dropping a
-/// client closes its connections.
+/// After `fork()` the child may use the client, too. It opens its own connections, and closes its copies of the
+/// parent's. A call in flight belongs to the parent: if a callback forks, the call ends in the child as
+/// [`Status::Cancelled`], with [`Delivery::Unknown`]. Dropping a client closes its connections.
 pub struct Client {
     endpoint: Endpoint,
     settings: Settings,
@@ -35,10 +35,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes a client for the API key `api_key`. Connects to nothing yet.
+    /// Creates a client for the API key `api_key`. Does not connect yet.
     ///
     /// # Errors
-    /// [`Status::InvalidArgument`] names the option that cannot be used, and why.
+    /// [`Status::InvalidArgument`] if an argument cannot be used: the text names it and the reason. [`Status::Connect`]
+    /// if the process has no descriptors left.
     pub fn new(api_key: &str, options: Options) -> Result<Self, Error> {
         sys::count_forks();
         options.check()?;
@@ -67,24 +68,26 @@ impl Client {
         })
     }
 
-    /// Sends `message` and waits for what becomes of it.
+    /// Sends `message` and waits for the outcome, at most [`Options::timeout`].
     ///
     /// # Errors
-    /// Everything but a delivery: see [`Status`] for the kinds. [`Outcome::delivery`] says whether it may be sent again.
+    /// Every outcome except a delivery: see [`Status`] for the kinds. [`Outcome::delivery`] says whether it is safe to
+    /// send the message again.
     pub fn send_conversation(&self, message: &Message<'_>) -> Result<Outcome, Error> {
         let process = self.process()?;
         self.send_in(process, process.context.for_call(), message, Clock::FromCall)
     }
 
-    /// Sends many messages over at most [`Options::max_connections`] connections at once, and waits for all.
+    /// Sends many messages over at most [`Options::max_connections`] connections at once, and waits for all of them.
     ///
-    /// The results stand in the messages' order. Messages to one `client_user_id` keep their order, also where an earlier
-    /// one fails. Retries, `max_per_second` and the pause of a 429 are as for single ones. [`Options::timeout`] counts for
-    /// each message from its turn on, and not while it waits for one.
+    /// The results have the order of the messages. Messages to one `client_user_id` are sent in order, also if an
+    /// earlier one fails. Retries, the rate limit (`max_per_second`) and the pause after a 429 work as for single
+    /// messages. Each message has its own deadline: [`Options::timeout`] starts at its turn, and does not include the
+    /// wait for a turn.
     ///
-    /// `progress` is called on this thread after each message, with how many are done and how many there are; `Break`
-    /// stops the batch: what is under way ends, and the rest is [`Status::Cancelled`] and not delivered. It is not called
-    /// any more once the batch was stopped, by it or otherwise.
+    /// `progress` is called on this thread after each message, with the number of messages that are done and the number
+    /// of all messages. `Break` stops the batch: the messages in flight are cancelled, and the rest is
+    /// [`Status::Cancelled`] and not delivered. After a stop, `progress` is not called again.
     pub fn send_conversations(
         &self,
         messages: &[Message<'_>],
@@ -92,11 +95,11 @@ impl Client {
     ) -> Vec<Result<Outcome, Error>> {
         let mut results: Vec<Option<Outcome>> = vec![None; messages.len()];
         let mut done = 0;
-        let mut stops = || {
+        let mut should_stop = || {
             done += 1;
             progress(done, messages.len()).is_break()
         };
-        let sent = self.send_each(messages, &mut |index, outcome| results[index] = Some(outcome), &mut stops);
+        let sent = self.send_each(messages, &mut |index, outcome| results[index] = Some(outcome), &mut should_stop);
         let missing = |sent: &Result<(), Error>| match sent {
             Err(error) => Outcome::clone(error),
             Ok(()) => Outcome::new(Status::Internal, Delivery::Unknown),
@@ -107,25 +110,32 @@ impl Client {
         results.into_iter().map(|found| result(outcome(found))).collect()
     }
 
-    /// As [`Client::send_conversations`], but tells each outcome to `told` at once. Until the batch is stopped, `stops` is
-    /// then asked whether to stop it.
+    /// Like [`Client::send_conversations`], but passes each outcome to `on_outcome` as soon as it is known. Then calls
+    /// `should_stop`, unless the batch was stopped already; `true` stops it.
     ///
     /// # Errors
-    /// What became of every message that was not told of.
+    /// The outcome of every message that was not passed to `on_outcome`.
     pub(crate) fn send_each<M: Messages + ?Sized>(
         &self,
         messages: &M,
-        told: &mut dyn FnMut(usize, Outcome),
-        stops: &mut dyn FnMut() -> bool,
+        on_outcome: &mut dyn FnMut(usize, Outcome),
+        should_stop: &mut dyn FnMut() -> bool,
     ) -> Result<(), Error> {
         let process = self.process()?;
         let send = |message: &Message<'_>, context: &CallContext| {
             self.send_in(process, context.for_call(), message, Clock::FromTurn)
         };
-        batch::run(&messages, self.settings.max_connections, &process.context.for_call(), &send, told, stops)
+        batch::run(
+            &messages,
+            self.settings.max_connections,
+            &process.context.for_call(),
+            &send,
+            on_outcome,
+            should_stop,
+        )
     }
 
-    /// As [`Client::send_conversation`], waiting in `context`.
+    /// Like [`Client::send_conversation`], but waits in `context`.
     fn send_in(
         &self,
         process: &ProcessState,
@@ -151,7 +161,8 @@ impl Client {
             });
             Ok(outcome)
         } else {
-            // Once a batch is stopped, its log would be as long as what is left of it.
+            // Skip the messages of a batch that was stopped before they were sent: one line for each would flood the
+            // log.
             let was_stopped = outcome.attempts == 0 && matches!(outcome.status, Status::Cancelled | Status::Closed);
             if clock == Clock::FromCall || !was_stopped {
                 context.hooks().log(Level::Error, || outcome.text.clone());
@@ -160,8 +171,8 @@ impl Client {
         }
     }
 
-    /// Ends the calls under way, in other threads, and every later one with [`Status::Closed`], and closes the idle
-    /// connections. Does not wait.
+    /// Closes the client: cancels the calls in flight in other threads, makes every later call fail, both with
+    /// [`Status::Closed`], and closes the idle connections. Does not wait.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         if let Ok(process) = self.process() {
@@ -169,8 +180,8 @@ impl Client {
         }
     }
 
-    /// Counts a call from C, which `ue_free` waits for, until what this returns is dropped. That outlives the use of the
-    /// client by the call: at its end another thread may free the client.
+    /// Counts a call from C as in flight until the returned [`Call`] is dropped; `ue_free` waits for that. Drop it
+    /// after the last use of the client: another thread may free the client as soon as the count is 0.
     pub(crate) fn begin_call(&self) -> Result<Call<'_>, Error> {
         Ok(self.process()?.calls.begin())
     }
@@ -179,14 +190,14 @@ impl Client {
         &self.hooks
     }
 
-    /// Waits until no call from C is under way.
+    /// Blocks until no call from C is in flight.
     pub(crate) fn wait_for_calls(&self) {
         if let Ok(process) = self.process() {
             process.calls.wait_for_none();
         }
     }
 
-    /// What belongs to this process.
+    /// The state of the current process. Makes one on the first use after a fork.
     fn process(&self) -> Result<&ProcessState, Error> {
         self.first.current(|| {
             let next = ProcessState::new(&self.settings, &self.hooks, self.max_per_second)?;
@@ -204,7 +215,7 @@ impl Drop for Client {
     }
 }
 
-/// The API key does not show.
+/// Omits the API key.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("host", &self.endpoint.host()).finish_non_exhaustive()

@@ -1,8 +1,8 @@
-//! The service's own words, found in an answer's body. Pure.
+//! Extracts the service's own words from the body of an answer, and redacts them. No I/O.
 //!
-//! Django REST Framework says `{"detail": ".."}` or `{"field": [".."]}`, this service also `{"errors": {"field": [".."]}}`,
-//! and Cloudflare sends HTML pages, of which the title is what a person can use. No other part of a body becomes words:
-//! it may be an echo of the request.
+//! Django REST Framework answers `{"detail": ".."}` or `{"field": [".."]}`, this service also `{"errors": {"field":
+//! [".."]}}`. Cloudflare sends HTML pages, and their title is useful to a person. No other part of a body is shown: it
+//! may be an echo of the request.
 
 use serde_core::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -14,13 +14,13 @@ mod redact;
 
 pub(crate) use redact::Secrets;
 
-/// The longest detail in characters: it becomes part of one line.
+/// The longest detail in characters. It becomes a part of one line.
 const LONGEST: usize = 300;
 
-/// The longest name of a field that is named.
+/// The longest name of a field that is shown.
 const LONGEST_NAME: usize = 64;
 
-/// What `answer` says in words; empty when it says nothing, or when that would show something of `secrets`.
+/// The words of `answer`. Empty if it has none. Redacted to empty if they would show a part of `secrets`.
 pub(crate) fn of_answer(answer: &Answer, secrets: &Secrets<'_>) -> String {
     if answer.content_encoded || has_wide_bom(&answer.body) {
         return String::new();
@@ -36,18 +36,18 @@ pub(crate) fn of_answer(answer: &Answer, secrets: &Secrets<'_>) -> String {
         collect(&value, "", false, &mut found);
         words = found.join(" ");
     }
-    // No more of them is compared than can be shown. Before they become a line: that takes characters out of garbled words.
+    // Compare only as much as can be shown. Compare before `one_line`, which removes characters from garbled words.
     let words: String = words.trim_start().chars().take(4 * LONGEST).collect();
     if secrets.show_in(&words) { String::new() } else { one_line(&words) }
 }
 
-/// Collects the words of `value`, which belongs to `field` (a path with dots; empty for the whole). A string that stands
-/// alone is no error of `content` or `source_context`, which lists its errors, but the attribute itself.
+/// Collects the words of `value`, which belongs to `field` (a path with dots; empty for the top level). The errors of
+/// `content` and `source_context` are in lists. A string outside a list is the attribute itself, and is skipped.
 fn collect(value: &Value, field: &str, listed: bool, words: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
-                // These only wrap what is meant.
+                // These names only wrap the actual errors.
                 let wraps = matches!(name.as_str(), "detail" | "errors" | "error" | "message" | "non_field_errors");
                 if wraps {
                     collect(value, field, listed, words);
@@ -72,10 +72,12 @@ fn is_plain(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
+/// Whether `field` is a part of the message.
 fn is_of_the_request(field: &str) -> bool {
     field.split('.').any(|name| matches!(name, "content" | "source_context"))
 }
 
+/// The text of the `<title>` element.
 fn title(html: &str) -> Option<&str> {
     let lower = html.to_ascii_lowercase();
     let start = lower.find("<title")?;
@@ -84,6 +86,7 @@ fn title(html: &str) -> Option<&str> {
     Some(&html[start..end])
 }
 
+/// Joins lines, removes control and format characters, and cuts a long text.
 fn one_line(text: &str) -> String {
     let mut line = String::new();
     for letter in text.chars().filter(|letter| !is_format(*letter)) {
@@ -100,7 +103,7 @@ fn one_line(text: &str) -> String {
     }
 }
 
-/// Whether a character shows nothing of its own, but may change how others show: it reverses them, say.
+/// Whether a character is invisible, but may change how others are displayed, for example reverse them.
 fn is_format(character: char) -> bool {
     matches!(
         character,
@@ -116,18 +119,18 @@ fn is_format(character: char) -> bool {
     )
 }
 
-/// The `id` of a 2xx answer of version 2, whatever else stands in it, and also where its end did not come.
+/// The `id` of a 2xx answer of version 2. Ignores the other fields, and works also if the end of the body is missing.
 pub(crate) fn conversation_id(body: &[u8]) -> Option<i64> {
     let body = trimmed(body);
-    // A number at the very end may have been cut.
+    // Skip a number at the very end: it may be cut off.
     let end = body.iter().rposition(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'))? + 1;
     let mut id = None;
-    // An error ends the search, and what was found until then counts.
+    // An error only ends the search. An id that was found before it counts.
     let _ = serde_json::Deserializer::from_slice(&body[..end]).deserialize_map(FindId(&mut id));
     id
 }
 
-/// Takes the `id` out of an object.
+/// Finds the `id` of an object.
 struct FindId<'a>(&'a mut Option<i64>);
 
 impl<'de> Visitor<'de> for FindId<'_> {
@@ -149,7 +152,7 @@ impl<'de> Visitor<'de> for FindId<'_> {
     }
 }
 
-/// Whether a name is `id`. Read as bytes, because a name may hold what no string can: a lone surrogate.
+/// Whether a name is `id`. Read as bytes, because a name may hold a lone surrogate, which no Rust string can.
 struct IsId(bool);
 
 impl<'de> serde_core::Deserialize<'de> for IsId {

@@ -1,4 +1,4 @@
-//! An attempt's assessment becomes the call's [`Outcome`], with its line for a person. Pure.
+//! Turns the assessment of the last attempt into the [`Outcome`] of the call, with one line for a person. No I/O.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::model::outcome::{Delivery, Outcome, Status};
 use crate::send::assess::{Assessment, RetryRule};
 use crate::send::detail::{self, Secrets};
 
-/// What the attempts before the last one, and the call itself, add to the last assessment.
+/// The facts about the call that the last assessment does not know: earlier attempts, time, and the secrets to redact.
 #[derive(Clone, Copy)]
 pub(crate) struct History<'a> {
     pub attempts: u32,
-    /// The fate of an earlier attempt is unknown. It stays so: a later refusal proves nothing about that one.
+    /// Whether the delivery of an earlier attempt is unknown. A later refusal proves nothing about that attempt.
     pub unknown_before: bool,
     pub elapsed: Duration,
     pub api_key: &'a str,
@@ -21,7 +21,7 @@ pub(crate) struct History<'a> {
 }
 
 pub(crate) fn outcome(assessment: Assessment, answer: Option<Answer>, history: History<'_>) -> Outcome {
-    /// The longest id that is known of the service's own.
+    /// The length up to which an id counts as the service's own; longer ones are checked for secrets.
     const LONGEST_ID: usize = 32;
     let delivered = assessment.delivery == Delivery::Delivered;
     let delivery = if history.unknown_before && !delivered { Delivery::Unknown } else { assessment.delivery };
@@ -42,7 +42,7 @@ pub(crate) fn outcome(assessment: Assessment, answer: Option<Answer>, history: H
             let is_redirect = (300..=399).contains(&answer.status);
             location = answer.location_host.filter(|host| is_redirect && !secrets.show_in(host));
         }
-        // To compare costs more than all else of a call that succeeds. There the service speaks, whose ids are known.
+        // Redact the id only if it is unusual: the check costs more than all the rest of a successful call.
         let is_usual = delivered && answer.request_id.len() <= LONGEST_ID;
         if is_usual || !secrets.show_in(&answer.request_id) {
             outcome.request_id = answer.request_id;
@@ -55,7 +55,7 @@ pub(crate) fn outcome(assessment: Assessment, answer: Option<Answer>, history: H
     outcome
 }
 
-/// What happened, what is known of the message, what to do.
+/// The line for a person: what happened, what is known about the message, what to do.
 fn line(assessment: &Assessment, outcome: &Outcome, location: Option<&str>, history: History<'_>) -> String {
     let mut line = capitalised(&assessment.what);
     if let Some(host) = location {
@@ -78,7 +78,7 @@ fn line(assessment: &Assessment, outcome: &Outcome, location: Option<&str>, hist
     line
 }
 
-/// Whether `detail` is more than the status and its name once more, as a page's title often is.
+/// Whether `detail` adds anything to `what`. The title of an error page often only repeats the status and its name.
 fn says_more(detail: &str, what: &str) -> bool {
     let bare = detail.trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, ':' | ' ' | '-'));
     let end = what.len().checked_sub(bare.len()).and_then(|start| what.get(start..));
@@ -86,6 +86,7 @@ fn says_more(detail: &str, what: &str) -> bool {
     !detail.is_empty() && !repeats
 }
 
+/// What to do, as a sentence for a person.
 fn advice(assessment: &Assessment, outcome: &Outcome, key_length: usize) -> String {
     if outcome.delivery == Delivery::Unknown {
         let advice = "Sending it again may show it twice: look at the conversation first.";
@@ -95,7 +96,7 @@ fn advice(assessment: &Assessment, outcome: &Outcome, key_length: usize) -> Stri
             advice.into()
         };
     }
-    let repeats = assessment.then != RetryRule::Stop;
+    let repeats = assessment.retry_rule != RetryRule::Stop;
     match (outcome.status, outcome.http_status) {
         (Status::Connect, _) if !repeats => "Check the proxy and its credentials, then send it again.",
         (Status::Connect, _) => "Check the network, base_url and proxy, then send it again.",
@@ -188,7 +189,7 @@ mod tests {
         assert!(!answered(201, "", HISTORY).may_be_duplicate());
     }
 
-    /// What the line advises, with the start of the sentence on what is known left out.
+    /// The advice: the part of the line after the delivery.
     fn advised(assessment: Assessment, answer: Option<Answer>) -> String {
         let line = outcome(assessment, answer, HISTORY).text;
         let (_, advice) = line.split_once("The message was not delivered. ").expect(&line);

@@ -1,4 +1,5 @@
-//! From a message to its outcome: the client, the attempts, what each of them proves, and what follows it.
+//! From a message to its outcome: the client, the attempts, the assessment of each, retries with backoff, the rate
+//! limit, batches.
 
 mod assess;
 mod attempts;

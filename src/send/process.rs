@@ -1,35 +1,40 @@
-//! What belongs to one process: connections, locks, the calls that `ue_free` waits for. The child of a fork gets a state of its own
-//! and leaves its parent's alone.
+//! The state of a client that belongs to one process: connections, locks, the count of calls in flight. After a fork
+//! the child makes a state of its own and never touches its parent's.
 
 use std::io;
 use std::mem;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use once_cell::race::OnceBox;
 
-use crate::http::{CallContext, CancelReason, CancelSignal, Failure, Fault, Settings, Transport};
+use crate::http::{CallContext, CancelReason, CancelSignal, Settings, Transport};
 use crate::model::hooks::Hooks;
-use crate::model::outcome::Error;
-use crate::send::assess;
-use crate::send::explain::{self, History};
+use crate::model::outcome::{Error, Outcome, Status};
 use crate::send::rate_limit::Limiter;
 use crate::send::retry::Jitter;
 use crate::sys;
 
-/// What belongs to one process: connections, locks, calls under way.
+/// The resources of one process, and a link to those of its child.
+///
+/// The states form a chain, one link for each fork generation that used the client. A child inherits the whole chain in
+/// its copy of the memory, finds no link of its own generation, and adds one.
 #[derive(Debug)]
 pub(super) struct ProcessState {
-    forks: u64,
-    own: Arc<ProcessResources>,
-    /// That of this process's child, in its memory.
+    /// The fork generation: how many forks lay between the first process and this one when the state was made.
+    generation: u64,
+    resources: Arc<ProcessResources>,
+    /// State for the next fork generation. Set only in the child, which has its own copy of this memory.
     next: OnceBox<ProcessState>,
 }
 
+/// What a process must not share with its parent or its child: sockets, idle connections and locks.
 #[derive(Debug)]
 pub(super) struct ProcessResources {
+    /// The context of every call: the hooks, and the signal that cancels the calls in flight.
     pub context: CallContext,
+    /// The connection pool, and how to connect.
     pub transport: Transport,
     pub limiter: Limiter,
     pub calls: Calls,
@@ -38,34 +43,22 @@ pub(super) struct ProcessResources {
 
 impl ProcessState {
     pub fn new(settings: &Settings, hooks: &Arc<Hooks>, max_per_second: Option<u32>) -> Result<Self, Error> {
-        let signal = CancelSignal::new().map_err(|error: io::Error| {
-            let fault = Fault::Connect(format!("no pair of sockets could be made: {error}"));
-            let assessment = assess::of_failure(&Failure { fault, request_complete: false });
-            let history = History {
-                attempts: 0,
-                unknown_before: false,
-                elapsed: Duration::ZERO,
-                api_key: "",
-                content: "",
-                source_context: None,
-            };
-            Error::new(explain::outcome(assessment, None, history))
-        })?;
+        let signal = CancelSignal::new().map_err(|error| no_sockets(&error))?;
         let time = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
-        let own = Arc::new(ProcessResources {
+        let resources = Arc::new(ProcessResources {
             context: CallContext::new(hooks.clone(), Arc::new(signal)),
             transport: Transport::new(settings),
             limiter: Limiter::new(max_per_second),
             calls: Calls::default(),
             jitter: Mutex::new(Jitter::new(time ^ u64::from(std::process::id()) << 32)),
         });
-        Ok(ProcessState { forks: sys::forks(), own, next: OnceBox::new() })
+        Ok(ProcessState { generation: sys::forks(), resources, next: OnceBox::new() })
     }
 
-    /// The state of the process that asks: the last link of a chain that grows by one with every fork. `make` makes a link.
+    /// The state of the current process: follows the chain to the link of this generation. `make` adds a missing link.
     pub fn current(&self, make: impl Fn() -> Result<ProcessState, Error>) -> Result<&ProcessState, Error> {
         let mut process = self;
-        while process.forks != sys::forks() {
+        while process.generation != sys::forks() {
             process = process.next.get_or_try_init(|| make().map(Box::new))?;
         }
         Ok(process)
@@ -76,46 +69,62 @@ impl Deref for ProcessState {
     type Target = ProcessResources;
 
     fn deref(&self) -> &ProcessResources {
-        &self.own
+        &self.resources
     }
 }
 
 impl Drop for ProcessState {
-    /// A parent's connections are not the child's to touch, nor its locks, which a thread may have held at the fork.
+    /// Leaks a parent's resources in the child. Its connections belong to the parent, and another thread may have held
+    /// one of its locks at the fork.
     fn drop(&mut self) {
-        if self.forks != sys::forks() {
-            mem::forget(self.own.clone());
+        if self.generation != sys::forks() {
+            mem::forget(self.resources.clone());
         }
     }
 }
 
 impl ProcessResources {
+    /// A random number for the jitter of a backoff, uniform in [0, 1).
     pub fn roll(&self) -> f64 {
         self.jitter.lock().unwrap_or_else(PoisonError::into_inner).roll()
     }
 
+    /// Cancels the calls in flight and closes the idle connections.
     pub fn close(&self) {
         self.context.signal().cancel(CancelReason::Closed);
         self.transport.close();
     }
 }
 
-/// How many calls from C are under way, and whether anybody waits for their end.
+/// The error where the cancel signal cannot be made: the process has no descriptors left.
+fn no_sockets(error: &io::Error) -> Error {
+    Error::new(Outcome::not_sent(
+        Status::Connect,
+        format!(
+            "No pair of sockets could be made: {error}. The message was not delivered. Check how many files this process \
+             has open, then send it again."
+        ),
+    ))
+}
+
+/// Counts the calls from C in flight, so that `ue_free` can wait for their end.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     state: Mutex<CallsState>,
-    none: Condvar,
+    ended: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct CallsState {
-    under_way: usize,
-    awaited: bool,
+    in_flight: usize,
+    /// Whether a thread waits for the last call to end.
+    has_waiter: bool,
 }
 
+/// One call from C in flight. Dropping it ends the count of it.
 pub(crate) struct Call<'a> {
     calls: &'a Calls,
-    forks: u64,
+    generation: u64,
 }
 
 impl Calls {
@@ -124,28 +133,29 @@ impl Calls {
     }
 
     pub fn begin(&self) -> Call<'_> {
-        self.state().under_way += 1;
-        Call { calls: self, forks: sys::forks() }
+        self.state().in_flight += 1;
+        Call { calls: self, generation: sys::forks() }
     }
 
+    /// Blocks until no call is in flight.
     pub fn wait_for_none(&self) {
         let mut state = self.state();
-        state.awaited = true;
-        while state.under_way > 0 {
-            state = self.none.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.has_waiter = true;
+        while state.in_flight > 0 {
+            state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        if self.forks != sys::forks() {
-            return; // the parent's: another thread may have held the lock at the fork
+        if self.generation != sys::forks() {
+            return; // The call belongs to the parent. Another thread may have held the lock at the fork.
         }
         let mut state = self.calls.state();
-        state.under_way -= 1;
-        if state.awaited {
-            self.calls.none.notify_all(); // a system call, whether anybody waits or not
+        state.in_flight -= 1;
+        if state.has_waiter {
+            self.calls.ended.notify_all(); // costs a system call even where nobody waits
         }
     }
 }

@@ -1,57 +1,62 @@
-//! When the next request may go: requests a second, and the pause that a 429 asks for, over all threads of a client.
+//! The rate limit of a client, over all its threads: at most `max_per_second` requests per second, and the pause after
+//! a 429.
 //!
-//! Every request takes a ticket, a place in one line, and looks now and then whether its turn has come. Where a place
-//! stands in the line says when: turns are evenly spaced. So whoever leaves the line lets all behind move up, and a pause
-//! moves all back in their order. Takes the clock as an argument and does no waiting itself.
+//! Every request takes a ticket in a queue, and polls now and then whether its turn has come. Turns are evenly spaced,
+//! so the place in the queue determines the time. If a ticket leaves the queue, all behind it move up; a pause moves
+//! all of them back and keeps their order. This module takes the clock as an argument and never waits itself.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The distance of the requests that waited through a pause, where no rate was set.
+/// The interval between the requests that waited through a pause, if no rate limit is set.
 const RELEASE: Duration = Duration::from_millis(10);
 
-/// How late a thread may wake up and still count as on time. Up to here the time that was planned counts for the spacing,
-/// so that the rate holds on average; beyond it the time that was lost is not made up for, so that requests do not bunch.
+/// How late a thread may wake up and still count as on time. Up to this, the spacing counts from the planned time, so
+/// that the rate holds on average. Beyond this, the lost time is not made up for, so that requests do not bunch.
 const LATE: Duration = Duration::from_millis(10);
 
-/// The longest pause of a whole client, whatever was asked. Past it, one request at a time probes.
+/// The longest pause of a whole client, even if the service asks for more. After it, one request at a time probes the
+/// service.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// What is asked for counts up to here: as good as for ever, and no clock overflows by it.
+/// The upper limit of the pause that a service can ask for. It keeps sums with an `Instant` in range.
 const LONGEST_ASKED: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// How often a place in line is looked at, at the least: a turn may come earlier than it was planned.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The longest time between two polls of a ticket. A turn may come earlier than planned.
+const POLL_EVERY: Duration = Duration::from_millis(100);
 
+/// The rate limiter that all threads of a client share.
 #[derive(Debug)]
 pub(crate) struct Limiter {
+    /// The time between two requests; zero if no rate limit is set.
     interval: Duration,
-    /// Whether there is anything to look up: a rate, or a pause since the client was made.
+    /// Whether a rate limit is set, or there was a pause. Otherwise requests skip the lock.
     engaged: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// The tickets that wait, by their ids, which grow. Without those that are late to look, where another one went.
-    line: VecDeque<u64>,
+    /// The ids of the tickets that wait, ascending. A ticket that polls too late loses its place, until it polls again.
+    queue: VecDeque<u64>,
     next_id: u64,
-    /// The tickets below this id waited through a pause.
+    /// Tickets with an id below this waited through a pause.
     held_below: u64,
-    /// No request goes before: when the last one went, and its distance.
+    /// The earliest time of the next request: the time of the last one plus the interval.
     free_from: Option<Instant>,
     paused_until: Option<Instant>,
-    /// Where more than the longest pause was asked: until then requests go one at a time, each a probe.
+    /// Until then only one request at a time may go, as a probe. Set if a pause beyond the longest was asked for.
     probing_until: Option<Instant>,
     /// The ticket of the probe in flight.
     probe: Option<u64>,
 }
 
-/// A place in line. One that is dropped unused goes back, and all behind it move up.
+/// A place in the queue. Dropping an unused ticket frees the place, and all behind it move up.
 ///
-/// In the child of a `fork()` forget it (`mem::forget`; it owns no memory): another thread may have held the lock.
+/// In the child of a `fork()` call `mem::forget` on it instead: another thread may have held the lock. It owns no
+/// memory.
 #[derive(Debug)]
 pub(crate) struct Ticket<'a> {
     limiter: &'a Limiter,
@@ -61,20 +66,20 @@ pub(crate) struct Ticket<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    InLine,
+    Queued,
     Used,
-    /// Used, and no other request goes until it is known what came of it.
+    /// Used as a probe: no other request may go until its outcome is known.
     Probing,
 }
 
-/// Whether a ticket's request may go.
+/// Whether the request of a ticket may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// Now: the ticket is used.
+    /// Yes: the ticket is now used.
     Now,
-    /// Not yet: look again at this moment.
-    LookAt(Instant),
-    /// After so long, which is past the latest moment that is of use.
+    /// Not yet: poll again at this time.
+    PollAt(Instant),
+    /// Only after this wait, which ends past the latest useful time.
     TooLate(Duration),
 }
 
@@ -84,33 +89,35 @@ impl Limiter {
         Limiter { interval, engaged: AtomicBool::new(!interval.is_zero()), state: Mutex::default() }
     }
 
-    /// Whether a request may go at any time, without a ticket: no rate was set, and there was no pause yet.
+    /// Whether requests may go without a ticket: no rate limit is set, and there was no pause yet.
     pub fn is_idle(&self) -> bool {
         !self.engaged.load(Ordering::Acquire)
     }
 
-    /// Takes the next place in line. `Err` with how long its turn would take, and nothing taken, where that lies past
-    /// `latest`.
+    /// Takes the next place in the queue.
+    ///
+    /// # Errors
+    /// The wait for the turn, if it would end past `latest`. Then no place is taken.
     pub fn join(&self, now: Instant, latest: Option<Instant>) -> Result<Ticket<'_>, Duration> {
         let mut state = self.state();
-        if state.line.is_empty() {
+        if state.queue.is_empty() {
             state.free_from = state.free_from.max(Some(now)); // idle time is not saved up
         }
-        let turn = self.turn_of(&state, state.line.len(), now);
+        let turn = self.turn_of(&state, state.queue.len(), now);
         if latest.is_some_and(|latest| turn > latest) {
             return Err(turn - now);
         }
         let id = state.next_id;
         state.next_id += 1;
-        state.line.push_back(id);
+        state.queue.push_back(id);
         if state.paused_until.is_some_and(|end| now < end) {
             state.held_below = state.next_id;
         }
-        Ok(Ticket { limiter: self, id, stage: Stage::InLine })
+        Ok(Ticket { limiter: self, id, stage: Stage::Queued })
     }
 
-    /// Holds every request back for as long as was `asked`, at most [`LONGEST_PAUSE`]. From there on until what was asked
-    /// has passed, they go one at a time, until one of them is answered.
+    /// Holds back every request for the time `asked`, but at most [`LONGEST_PAUSE`]. For the rest of `asked` they go
+    /// one at a time, as probes, until one of them is answered.
     pub fn pause(&self, now: Instant, asked: Duration) {
         let asked = asked.min(LONGEST_ASKED);
         let mut state = self.state();
@@ -126,46 +133,46 @@ impl Limiter {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the request at `place` in the line may go; not before `now`.
+    /// When the request at `place` in the queue may go; not before `now`.
     fn turn_of(&self, state: &State, place: usize, now: Instant) -> Instant {
         let planned = state.first().unwrap_or(now) + self.span(state, place);
-        let open = if state.probe.is_some() && state.is_probing(now) { now + LOOK_EVERY } else { now };
+        let open = if state.probe.is_some() && state.is_probing(now) { now + POLL_EVERY } else { now };
         planned.max(open)
     }
 
-    /// How much time the first `places` of the line take up.
+    /// How much time the first `places` of the queue take up.
     fn span(&self, state: &State, places: usize) -> Duration {
-        let (distance, places) = match self.interval {
-            // Whoever came after the pause only waits for those that waited through it.
+        let (interval, places) = match self.interval {
+            // A request that joined after the pause only waits for those that waited through it.
             Duration::ZERO => (RELEASE, state.held().min(places)),
             interval => (interval, places),
         };
-        distance.saturating_mul(u32::try_from(places).unwrap_or(u32::MAX))
+        interval.saturating_mul(u32::try_from(places).unwrap_or(u32::MAX))
     }
 }
 
 impl State {
-    /// The turn of the first in line.
+    /// The turn of the first in the queue.
     fn first(&self) -> Option<Instant> {
         self.free_from.max(self.paused_until)
     }
 
-    /// How many of the line waited through a pause. They stand in front.
+    /// How many tickets in the queue waited through a pause. They are at the front.
     fn held(&self) -> usize {
-        self.line.partition_point(|id| *id < self.held_below)
+        self.queue.partition_point(|id| *id < self.held_below)
     }
 
-    /// The place of a ticket. One that was too late to look has left the line, and comes back.
+    /// The place of a ticket. Puts it back into the queue if it lost its place because it polled too late.
     fn enter(&mut self, id: u64) -> usize {
-        self.line.binary_search(&id).unwrap_or_else(|place| {
-            self.line.insert(place, id);
+        self.queue.binary_search(&id).unwrap_or_else(|place| {
+            self.queue.insert(place, id);
             place
         })
     }
 
     fn leave(&mut self, id: u64) {
-        if let Ok(place) = self.line.binary_search(&id) {
-            self.line.remove(place);
+        if let Ok(place) = self.queue.binary_search(&id) {
+            self.queue.remove(place);
         }
     }
 
@@ -175,33 +182,34 @@ impl State {
 }
 
 impl Ticket<'_> {
-    /// Whether its request may go. Those before it that are late to look do not hold it up.
+    /// Whether the request may go. Tickets in front that are late to poll do not delay it.
     pub fn turn(&mut self, now: Instant, latest: Option<Instant>) -> Turn {
-        if self.stage != Stage::InLine {
+        if self.stage != Stage::Queued {
             return Turn::Now;
         }
         let limiter = self.limiter;
         let mut state = limiter.state();
         let place = state.enter(self.id);
         let turn = limiter.turn_of(&state, place, now);
-        // A thread that wakes up a little late still has the turn that it was promised.
+        // A thread that wakes up a little late keeps the turn that `join` granted.
         if latest.is_some_and(|latest| turn > latest + LATE) {
             return Turn::TooLate(turn - now);
         }
         if turn > now {
-            return Turn::LookAt(turn.min(now + LOOK_EVERY));
+            return Turn::PollAt(turn.min(now + POLL_EVERY));
         }
-        // It goes in the time of the first one before it that is not too late. Those that are leave the line until they look.
+        // Take the time slot of the first ticket in front that is not too late. Those that are too late lose their
+        // place.
         let mut first = state.first();
         let on_time = now.checked_sub(LATE);
-        while state.line.front().is_some_and(|id| *id != self.id) && first < on_time {
+        while state.queue.front().is_some_and(|id| *id != self.id) && first < on_time {
             first = first.map(|first| first + limiter.span(&state, 1));
-            state.line.pop_front();
+            state.queue.pop_front();
         }
         let place = state.enter(self.id);
         let span = limiter.span(&state, place + 1) - limiter.span(&state, place);
         state.free_from = first.max(on_time).map(|went| went + span);
-        state.line.remove(place);
+        state.queue.remove(place);
         self.stage = Stage::Used;
         if state.is_probing(now) {
             state.probe = Some(self.id);
@@ -210,8 +218,8 @@ impl Ticket<'_> {
         Turn::Now
     }
 
-    /// Tells that the request was answered, and not by a 429. If nothing is known, or after [`Limiter::pause`], drop the
-    /// ticket in the place of this.
+    /// Reports that the request was answered, and not with a 429: this ends the probing. Without an answer, or after
+    /// [`Limiter::pause`], drop the ticket instead.
     pub fn answered(self) {
         if self.stage == Stage::Probing {
             let mut state = self.limiter.state();
@@ -230,7 +238,7 @@ impl Drop for Ticket<'_> {
                 let mut state = self.limiter.state();
                 state.probe.take_if(|probe| *probe == self.id);
             }
-            Stage::InLine => self.limiter.state().leave(self.id),
+            Stage::Queued => self.limiter.state().leave(self.id),
         }
     }
 }

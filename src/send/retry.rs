@@ -1,17 +1,23 @@
-//! What to do after an attempt. Pure: takes the jitter as an argument.
+//! Retries: whether another attempt follows, and the backoff before it. Exponential backoff with full jitter. No I/O:
+//! takes the random number as an argument.
 
 use std::time::Duration;
 
 use crate::model::options::DeliveryPolicy;
 use crate::send::assess::{Assessment, RetryRule};
 
+/// The upper limit of the first backoff.
 const FIRST: Duration = Duration::from_millis(500);
+
+/// The upper limit of every backoff.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// How long to wait before the next attempt after `attempts` of at most `max_attempts`; `None` for no further one.
+/// The backoff before the next attempt, after `attempts` of at most `max_attempts`. `None` if no further attempt
+/// follows.
 ///
-/// `jitter` rolls uniform numbers in [0, 1). A `Retry-After` is waited out in full, with up to half a second on top so that not every
-/// client comes back at the same instant; else the wait is anything up to 0.5 s, doubling to 30 s ("full jitter").
+/// The backoff is a random time from 0 up to a limit, which starts at 0.5 s and doubles up to 30 s ("full jitter").
+/// After a `Retry-After` it is the time that the service asked for, plus up to 0.5 s, so that not all clients return at
+/// the same instant. `jitter` returns a random number, uniform in [0, 1).
 pub(crate) fn wait(
     assessment: &Assessment,
     policy: DeliveryPolicy,
@@ -19,12 +25,12 @@ pub(crate) fn wait(
     max_attempts: u32,
     jitter: impl FnOnce() -> f64,
 ) -> Option<Duration> {
-    let again = match assessment.then {
+    let may_retry = match assessment.retry_rule {
         RetryRule::Stop => false,
         RetryRule::Retry | RetryRule::RetryAfterPause => true,
         RetryRule::RetryAtLeastOnce => policy == DeliveryPolicy::AtLeastOnce,
     };
-    if !again || attempts >= max_attempts {
+    if !may_retry || attempts >= max_attempts {
         return None;
     }
     Some(match assessment.retry_after {
@@ -33,7 +39,8 @@ pub(crate) fn wait(
     })
 }
 
-/// Numbers uniform in [0, 1), for jitter alone: splitmix64 over a seed that differs by process, client and time.
+/// Random numbers for the jitter of a backoff: splitmix64. The seed differs by process, client and time. Not for
+/// secrets.
 #[derive(Debug)]
 pub(crate) struct Jitter(u64);
 
@@ -42,6 +49,7 @@ impl Jitter {
         Jitter(seed)
     }
 
+    /// The next number, uniform in [0, 1).
     pub fn roll(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;

@@ -6,8 +6,9 @@ use std::sync::Mutex;
 use std::thread;
 
 use super::*;
+use crate::send::batch::Messages;
 
-/// A client of a service that takes connections and says nothing.
+/// A client of a service that accepts connections and never answers.
 fn client_of(silent: &TcpListener, change: impl FnOnce(&mut ue_options)) -> *mut ue_client {
     let url = format!("http://{}/\0", silent.local_addr().unwrap());
     // SAFETY: all zero is valid.
@@ -85,7 +86,21 @@ fn a_count_is_measured_by_the_struct_of_the_caller() {
 }
 
 #[test]
-fn freeing_ends_the_calls_under_way_in_other_threads_and_waits_for_them() {
+fn a_recipient_is_the_same_with_and_without_a_length_and_none_where_it_cannot_be_read() {
+    let mut messages = [message(); 4];
+    messages[1].client_user_id = c"12".as_ptr();
+    messages[1].client_user_id_length = 1;
+    messages[2].client_user_id = ptr::null();
+    messages[3].struct_size += size_of::<usize>();
+    // SAFETY: the messages outlive the batch.
+    let batch = unsafe { input::batch(messages.as_ptr(), messages.len()) }.unwrap();
+    let recipients = [0, 1, 2, 3].map(|index| batch.recipient(index));
+    assert_eq!(recipients, [Some(&b"1"[..]), Some(b"1"), None, None]);
+    assert_eq!([0, 1, 2, 3].map(|index| batch.get(index).is_ok()), [true, true, false, false]);
+}
+
+#[test]
+fn freeing_cancels_the_calls_in_flight_in_other_threads_and_waits_for_them() {
     struct Handle(*mut ue_client);
     // SAFETY: many threads may use a client at once.
     unsafe impl Sync for Handle {}

@@ -33,7 +33,7 @@ fn source_context_is_passed_on_as_written() {
 }
 
 #[test]
-fn source_context_that_is_no_object_or_array_is_refused() {
+fn source_context_that_is_neither_an_object_nor_an_array_is_refused() {
     for context in ["", "1", "\"text\"", "null", "{", "{} {}", "{'a': 1}", "[NaN]", "\u{feff}{}"] {
         let text = refusal(Message::new(1, "Hi").source_context(context));
         assert!(text.starts_with("source_context is"), "{context:?}: {text}");
@@ -41,7 +41,7 @@ fn source_context_that_is_no_object_or_array_is_refused() {
 }
 
 #[test]
-fn ids_that_are_no_path_segment_are_refused() {
+fn ids_that_do_not_fit_a_path_segment_are_refused() {
     let long = "x".repeat(LONGEST_ID + 1);
     for id in ["", ".", "..", "a\r\nb", "a\0b", "\u{7f}", "\u{85}", &long] {
         let text = refusal(Message::new(id, "Hi"));
@@ -68,11 +68,11 @@ fn errors_and_debug_forms_never_hold_the_content() {
     assert!(!refusal(message).contains("s3cret"));
 }
 
-/// The part of the test below that runs in a process of its own.
+/// The part of the test below that runs in its own process.
 #[test]
-#[ignore = "needs little memory, which the test below sees to"]
+#[ignore = "runs only from the test below, which limits the memory"]
 fn a_large_body_in_little_memory() {
-    // The body outgrows what was reserved for it by its escapes, at the end.
+    // The escapes at the end make the body longer than what was reserved for it.
     let content = "x".repeat(LARGE - 200) + &"\"".repeat(200);
     let text = refusal(Message::new(1, &*content));
     assert!(text.starts_with(&format!("content has {LARGE} bytes: there is not enough memory")), "{text}");
@@ -83,7 +83,7 @@ const LARGE: usize = 40 << 20;
 #[test]
 #[cfg(target_os = "linux")]
 fn a_lack_of_memory_for_the_body_is_an_error_that_names_the_content() {
-    // Enough for the content and a body of its length, not for a body of twice the length.
+    // Enough for the content and a body of the same length, but not for a body of twice the length.
     let limit_kib = (3 * LARGE) >> 10;
     let child = std::process::Command::new("sh")
         .args(["-c", &format!("ulimit -v {limit_kib} && exec \"$0\" \"$@\"")])

@@ -8,7 +8,7 @@ fn answer(status: u16) -> Answer {
 
 fn judged(answer: &Answer) -> (Status, Delivery, RetryRule) {
     let assessment = of_answer(answer, || SystemTime::UNIX_EPOCH);
-    (assessment.status, assessment.delivery, assessment.then)
+    (assessment.status, assessment.delivery, assessment.retry_rule)
 }
 
 #[test]
@@ -50,10 +50,10 @@ fn every_status_without_hints() {
 }
 
 #[test]
-fn cloudflares_own_statuses_count_when_cloudflare_says_them() {
-    for (status, then) in [(521, Retry), (523, Retry), (530, Retry), (525, Stop), (526, Stop)] {
+fn cloudflares_own_statuses_count_only_in_answers_of_cloudflare() {
+    for (status, retry_rule) in [(521, Retry), (523, Retry), (530, Retry), (525, Stop), (526, Stop)] {
         let answer = Answer { cloudflare: true, ..answer(status) };
-        assert_eq!(judged(&answer), (Status::ServerError, NotDelivered, then), "{status}");
+        assert_eq!(judged(&answer), (Status::ServerError, NotDelivered, retry_rule), "{status}");
     }
     for status in [520, 522, 524, 527] {
         let answer = Answer { cloudflare: true, ..answer(status) };
@@ -155,7 +155,7 @@ fn a_body_that_came_to_its_end_must_be_json_to_its_end() {
         assert_eq!(judged(&typed("application/json", body.as_bytes(), BodyEnd::Whole)), expected, "{body:?}");
         assert_eq!(judged(&typed("application/json", body.as_bytes(), BodyEnd::Cut)), OURS, "{body:?}");
     }
-    // No more of it was kept.
+    // The rest of it was not kept.
     let long = format!("[\"{}", "x".repeat(KEPT_BODY - 2));
     assert_eq!(judged(&typed("application/json", long.as_bytes(), BodyEnd::Whole)), OURS);
 }
@@ -247,7 +247,7 @@ fn a_2xx_before_the_whole_request_went_out_is_unknown() {
 }
 
 #[test]
-fn each_reason_against_a_2xx_has_its_words() {
+fn each_flaw_of_a_2xx_has_its_text() {
     let broken = typed("", b"", BodyEnd::Broken);
     let early = Answer { request_complete: false, ..broken.clone() };
     let encoded = Answer { content_encoded: true, body: vec![0x1f, 0x8b], ..answer(201) };
@@ -270,9 +270,9 @@ fn each_reason_against_a_2xx_has_its_words() {
 
 #[test]
 fn an_answer_to_half_a_request_cannot_mean_that_it_was_processed() {
-    for (status, then) in [(302, Stop), (303, Stop), (408, Retry), (500, Retry), (501, Stop), (503, Retry)] {
+    for (status, retry_rule) in [(302, Stop), (303, Stop), (408, Retry), (500, Retry), (501, Stop), (503, Retry)] {
         let answer = Answer { request_complete: false, ..answer(status) };
-        assert_eq!((judged(&answer).1, judged(&answer).2), (NotDelivered, then), "{status}");
+        assert_eq!((judged(&answer).1, judged(&answer).2), (NotDelivered, retry_rule), "{status}");
     }
 }
 
@@ -292,7 +292,7 @@ fn failures_with_and_without_a_whole_request() {
         let mut failure = Failure { fault, request_complete: false };
         let judged = |failure: &Failure| {
             let assessment = of_failure(failure);
-            (assessment.status, (assessment.delivery, assessment.then))
+            (assessment.status, (assessment.delivery, assessment.retry_rule))
         };
         assert_eq!(judged(&failure), (status, half), "{failure:?}");
         failure.request_complete = true;

@@ -49,10 +49,10 @@ fn messages_to_one_user_keep_their_order() {
 }
 
 #[test]
-fn no_two_messages_to_one_user_are_under_way_at_once() {
-    let under_way = [const { AtomicUsize::new(0) }; 3];
+fn no_two_messages_to_one_user_are_in_flight_at_once() {
+    let in_flight = [const { AtomicUsize::new(0) }; 3];
     let send = |message: &Message<'_>, _: &CallContext| {
-        let count = &under_way[message.recipient().parse::<usize>().unwrap()];
+        let count = &in_flight[message.recipient().parse::<usize>().unwrap()];
         assert_eq!(count.fetch_add(1, Ordering::SeqCst), 0);
         thread::yield_now();
         count.fetch_sub(1, Ordering::SeqCst);
@@ -77,16 +77,16 @@ fn outcomes_and_log_lines_come_on_the_calling_thread() {
         delivered()
     };
     let context = context(Hooks { log: Some((Level::Info, log)), interrupt: None });
-    let mut told = |_, _| assert_eq!(thread::current().id(), caller);
-    let mut stops = || {
+    let mut on_outcome = |_, _| assert_eq!(thread::current().id(), caller);
+    let mut should_stop = || {
         assert_eq!(thread::current().id(), caller);
         false
     };
-    run(&&*to(0..100), 4, &context, &send, &mut told, &mut stops).unwrap();
+    run(&&*to(0..100), 4, &context, &send, &mut on_outcome, &mut should_stop).unwrap();
     assert_eq!(lines.load(Ordering::Relaxed), 100);
 }
 
-/// Sends as a client does: not at all once the signal has cancelled.
+/// Sends like a client: refuses to once the signal has cancelled.
 fn until_stopped(_: &Message<'_>, context: &CallContext) -> Result<Outcome, Error> {
     match context.check() {
         Ok(()) => delivered(),
@@ -95,17 +95,17 @@ fn until_stopped(_: &Message<'_>, context: &CallContext) -> Result<Outcome, Erro
 }
 
 #[test]
-fn a_stop_leaves_the_rest_undelivered_tells_of_each_and_asks_no_more() {
+fn a_stop_leaves_the_rest_undelivered_reports_each_and_does_not_ask_again() {
     let (mut told, mut cancelled, mut asked) = (0, 0, 0);
-    let mut tell = |_, outcome: Outcome| {
+    let mut on_outcome = |_, outcome: Outcome| {
         told += 1;
         cancelled += usize::from(outcome.status() == Status::Cancelled);
     };
-    let mut stops = || {
+    let mut should_stop = || {
         asked += 1;
         asked == 10
     };
-    run(&&*to(0..1000), 4, &context(Hooks::default()), &until_stopped, &mut tell, &mut stops).unwrap();
+    run(&&*to(0..1000), 4, &context(Hooks::default()), &until_stopped, &mut on_outcome, &mut should_stop).unwrap();
     assert_eq!((told, asked), (1000, 10));
     assert!(cancelled > 900, "{cancelled}");
 }
@@ -124,8 +124,8 @@ fn the_interrupt_callback_stops_a_batch() {
 #[test]
 fn a_panic_of_the_callback_ends_the_batch() {
     let panicked = std::panic::catch_unwind(|| {
-        let mut stops = || panic!("in progress");
-        run(&&*to(0..1000), 4, &context(Hooks::default()), &until_stopped, &mut |_, _| (), &mut stops)
+        let mut should_stop = || panic!("in progress");
+        run(&&*to(0..1000), 4, &context(Hooks::default()), &until_stopped, &mut |_, _| (), &mut should_stop)
     });
     assert!(panicked.is_err());
 }
@@ -134,13 +134,13 @@ fn a_panic_of_the_callback_ends_the_batch() {
 fn a_busy_batch_asks_the_interrupt_callback_too() {
     let context = context(Hooks { log: None, interrupt: Some(Arc::new(|| true)) });
     let mut cancelled = 0;
-    let mut told = |_, outcome: Outcome| cancelled += usize::from(outcome.status() == Status::Cancelled);
-    run(&&*to(0..300_000), 2, &context, &until_stopped, &mut told, &mut || false).unwrap();
+    let mut on_outcome = |_, outcome: Outcome| cancelled += usize::from(outcome.status() == Status::Cancelled);
+    run(&&*to(0..300_000), 2, &context, &until_stopped, &mut on_outcome, &mut || false).unwrap();
     assert!(cancelled > 0);
 }
 
 #[test]
-fn a_batch_whose_progress_takes_its_time_asks_the_interrupt_callback_all_the_same() {
+fn a_batch_with_a_slow_progress_callback_still_asks_the_interrupt_callback() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
     let interrupt: crate::model::hooks::Interrupt = Arc::new(move || {
@@ -163,11 +163,11 @@ fn a_batch_whose_progress_takes_its_time_asks_the_interrupt_callback_all_the_sam
 }
 
 #[test]
-fn on_a_closed_client_no_worker_is_quick_enough_to_send() {
+fn on_a_closed_client_no_worker_sends() {
     let context = context(Hooks::default());
     context.signal().cancel(CancelReason::Closed);
-    let mut told = |_, outcome: Outcome| assert_eq!(outcome.delivery(), Delivery::NotDelivered);
-    run(&&*to(0..100), 8, &context, &until_stopped, &mut told, &mut || false).unwrap();
+    let mut on_outcome = |_, outcome: Outcome| assert_eq!(outcome.delivery(), Delivery::NotDelivered);
+    run(&&*to(0..100), 8, &context, &until_stopped, &mut on_outcome, &mut || false).unwrap();
 }
 
 #[test]
@@ -175,8 +175,8 @@ fn a_panic_while_one_message_is_sent_is_that_messages_outcome() {
     let send = |message: &Message<'_>, _: &CallContext| {
         if message.content() == "3" { panic!("contained") } else { delivered() }
     };
-    let mut told = |index, outcome: Outcome| {
+    let mut on_outcome = |index, outcome: Outcome| {
         assert_eq!(outcome.status(), if index == 3 { Status::Internal } else { Status::Ok });
     };
-    run(&&*to(0..10), 4, &context(Hooks::default()), &send, &mut told, &mut || false).unwrap();
+    run(&&*to(0..10), 4, &context(Hooks::default()), &send, &mut on_outcome, &mut || false).unwrap();
 }

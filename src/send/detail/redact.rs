@@ -1,16 +1,18 @@
-//! Whether words show something of a message or of the API key, however it was escaped, cut or re-cased. Pure.
+//! Redacts: finds out whether words show a part of a message or of the API key, also if it was escaped, cut or changed
+//! in case. No I/O.
 //!
-//! Both sides are reduced to what makes them recognizable, in one case and without escapes (see [`Forms`]). They share
-//! something when they have a run of [`RUN`] characters of one of these forms in common. The words are short, so their runs
-//! are a small set; a content may have megabytes and is read once, piece by piece.
+//! Both the words and the secrets are normalized to one case and without escapes (see [`Forms`]). The words show a
+//! secret if the two have a run of [`RUN`] characters in common, in any of the forms. The words are short, so their
+//! runs are a small set. A content may have megabytes; it is read once, piece by piece.
 //!
-//! Recognized: the escapes of JSON, JavaScript, Python, HTML and URLs, also nested (see [`escape`]); tags, white space and
-//! punctuation put in or left out; UTF-8 that was read as Latin-1 or Windows-1252; Base64 (of a content: up to
-//! [`MOST_IN_BASE64`]). Words in which letters were lost are not compared but count as showing something (see
-//! [`MOST_LOST`]). Not recognized: other Unicode normal forms (NFD, NFKC), hexadecimal, quoted-printable, Punycode, a text
-//! that was reversed, translated or encrypted.
+//! Recognized: the escapes of JSON, JavaScript, Python, HTML and URLs, also nested (see [`escape`]); tags, white space
+//! and punctuation that were added or removed; UTF-8 that was read as Latin-1 or Windows-1252; Base64 (of a secret of
+//! up to [`MOST_IN_BASE64`]). Words in which letters were lost cannot be compared, so they count as showing a secret
+//! (see [`MOST_LOST`]). Not recognized: other Unicode normal forms (NFD, NFKC), hexadecimal, quoted-printable,
+//! Punycode, and text that was reversed, translated or encrypted.
 //!
-//! Every copy of a secret is wiped ([`Wiped`]), and made with enough room: growing would leave a copy behind.
+//! Every copy of a secret is wiped ([`Wiped`]). It is made with enough capacity, because a `Vec` that grows leaves a
+//! copy behind.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -19,30 +21,35 @@ use zeroize::Zeroizing;
 
 use super::is_format;
 
-/// How many characters in a row are no coincidence. A run is held in a `u64`, a byte for each character.
+/// How many equal characters in a row count as a match, not as a coincidence. A run fits a `u64`, one byte per
+/// character.
 const RUN: usize = 8;
 
-/// The fewest letters that can be told from a word of the service's, where a secret has no [`RUN`] of them. Others than
-/// ASCII's count twice: fewer of them make a word.
+/// The fewest letters of a secret shorter than [`RUN`] that are searched for. With fewer, any word of the service could
+/// match. A letter outside ASCII counts twice, because words in such scripts are shorter.
 const FEWEST: usize = 4;
 
-/// With a message of more bytes no words are shown at all.
+/// If a message has more bytes than this, all words are redacted.
 const MOST_COMPARED: usize = 4 * 1024 * 1024;
 
-/// The longest content that is looked for as Base64.
+/// The longest secret that is searched for as Base64.
 const MOST_IN_BASE64: usize = 4 * 1024;
 
-/// How many letters may be lost of words that are compared: named by HTML (`&eacute;`), whose list is long, or garbled.
+/// How many letters of the words may be lost: written as an HTML name (`&eacute;`; the list of names is too long to
+/// keep), or garbled. With more, the words count as showing a secret.
 const MOST_LOST: usize = 2;
 
-/// How many times a text may have been escaped. Words that were escaped more often show something.
+/// How many times a text may have been escaped. Words that were escaped more often count as showing a secret.
 const DEEPEST: usize = 6;
 
-/// How much of a secret is reduced at once, and how much of it once more with what follows, so that a run is seen whole.
+/// How much of a secret is normalized at once.
 const PIECE: usize = 8 * 1024;
+
+/// How much of a piece is repeated at the start of the next one, so that no run is missed at the border.
 const OVERLAP: usize = 512;
 
-/// Words that are the service's own (Django REST Framework's, and the names of the attributes), whatever the content says.
+/// Words that are always shown, even if the content has them, too: the service's own (from Django REST Framework), and
+/// the names of the attributes.
 const COMMON: &str = "content: This field is required. This field may not be blank. This field may not be null. Not found. \
     Invalid token. Invalid token header. No credentials provided. Token string should not contain spaces. \
     Authentication credentials were not provided. Incorrect authentication credentials. User inactive or deleted. \
@@ -55,7 +62,7 @@ const COMMON: &str = "content: This field is required. This field may not be bla
     object does not exist. Invalid data. Expected a dictionary, but got str. Value must be valid JSON. \
     Internal Server Error. Bad Request. Server Error (500). client_user_id source_context https:// http://";
 
-/// What no words may show.
+/// What must not be shown.
 #[derive(Clone, Copy)]
 pub(crate) struct Secrets<'a> {
     pub api_key: &'a str,
@@ -64,13 +71,13 @@ pub(crate) struct Secrets<'a> {
 }
 
 impl Secrets<'_> {
-    /// Whether `words` show something of one of them. Of a secret with few letters ("Hi") that cannot be told.
+    /// Whether `words` show a part of a secret. A secret with very few letters ("Hi") is not searched for.
     pub fn show_in(&self, words: &str) -> bool {
         if words.is_empty() {
             return false;
         }
         let context = self.source_context.unwrap_or_default();
-        // To compare with more would take longer than a call may last beyond its deadline.
+        // Comparing more would take too long: a call must end soon after its deadline.
         if self.content.len() + context.len() > MOST_COMPARED {
             return true;
         }
@@ -79,14 +86,15 @@ impl Secrets<'_> {
     }
 }
 
-/// The words of an answer, ready to be compared.
+/// The words of an answer, normalized.
 struct Words {
-    /// Of the words as they came, and of what they were before UTF-8 was taken for Windows-1252.
+    /// The forms of the words as received, and of the text that they were if they are UTF-8 read as Windows-1252.
     forms: [Forms; 2],
-    /// The runs of all forms, but for those of [`COMMON`] words. Sorted.
+    /// The runs of all forms except the runs of [`COMMON`]. Sorted.
     runs: Vec<u64>,
-    /// Whether there is a run with this hash: most runs of a content need no search.
+    /// Whether a run has this hash. Most runs of a content then need no binary search.
     hashes: Vec<bool>,
+    /// How many letters were lost.
     lost: usize,
 }
 
@@ -108,13 +116,15 @@ impl Words {
         Words { forms, runs, hashes, lost }
     }
 
+    /// Whether the words have this run.
     fn have(&self, run: u64) -> bool {
         self.hashes[hash(run)] && self.runs.binary_search(&run).is_ok()
     }
 
-    /// Whether they show something of `secret`, as it is or as Base64.
+    /// Whether the words show a part of `secret`, as it is or as Base64.
     fn show(&self, secret: &str) -> bool {
-        // Bytes stand in groups of three: at each place in a group. What follows them changes the last letter.
+        // Base64 encodes groups of three bytes, so try each position in a group. Drop the last letter: the bytes that
+        // follow the secret change it.
         let in_base64 = |skipped: usize| {
             let bytes = secret.as_bytes().get(skipped..).unwrap_or_default();
             let encoded = Zeroizing::new(STANDARD_NO_PAD.encode(bytes));
@@ -123,15 +133,15 @@ impl Words {
         self.show_plain(secret.as_bytes()) || secret.len() <= MOST_IN_BASE64 && (0..3).any(in_base64)
     }
 
-    /// Whether they have a run in common with `secret`, or hold it whole where it is shorter than a run.
+    /// Whether the words have a run in common with `secret`, or contain all of a secret that is shorter than a run.
     fn show_plain(&self, secret: &[u8]) -> bool {
         let (mut start, mut named) = (0, 0);
         loop {
             let end = secret.len().min(start + PIECE);
             let piece = forms(&secret[start..end]);
             named += piece.named;
-            // Letters that the secret names and the words hold cannot be compared.
-            if piece.runs().any(|run| self.have(run)) || named > MOST_LOST && self.have_others_than_ascii() {
+            // A letter that the secret writes as an HTML name cannot be compared with the letter itself in the words.
+            if piece.runs().any(|run| self.have(run)) || named > MOST_LOST && self.have_non_ascii() {
                 return true;
             }
             if end == secret.len() {
@@ -141,11 +151,11 @@ impl Words {
         }
     }
 
-    fn have_others_than_ascii(&self) -> bool {
+    fn have_non_ascii(&self) -> bool {
         !self.forms[0].letters.is_ascii()
     }
 
-    /// Whether they hold a secret that is shorter than a run.
+    /// Whether the words contain all of a secret that is shorter than a run.
     fn hold(&self, secret: &[u8]) -> bool {
         let weight = secret.len() + secret.iter().filter(|byte| !byte.is_ascii()).count();
         secret.len() < RUN
@@ -165,25 +175,27 @@ fn hash(run: u64) -> usize {
     (run.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - HASH_BITS)) as usize
 }
 
+/// Bytes that are overwritten when they are dropped.
 type Wiped = Zeroizing<Vec<u8>>;
 
 fn with_room_for(length: usize) -> Wiped {
     Zeroizing::new(Vec::with_capacity(length))
 }
 
-/// What is compared of a text, in one case and a byte for each character.
+/// The normalized forms of a text, in one case and with one byte for each character.
 struct Forms {
+    /// The letters and digits.
     letters: Wiped,
-    /// The letters without tags; empty where there are none.
+    /// The letters outside tags; empty if there are no tags.
     bare: Wiped,
-    /// Without tags, the letters of ASCII alone, which are left where the others were named or garbled; empty where there
-    /// are no others.
+    /// Only the ASCII letters outside tags: these remain if the others were written as HTML names or garbled. Empty if
+    /// all letters are ASCII.
     ascii: Wiped,
-    /// Everything but white space.
+    /// Everything except white space.
     visible: Wiped,
-    /// How many characters HTML names.
+    /// How many characters are written as HTML names.
     named: usize,
-    /// How many characters no sound text has.
+    /// How many characters a valid text cannot have: control characters, U+FFFD, invalid UTF-8.
     garbled: usize,
 }
 
@@ -220,10 +232,10 @@ struct Folded {
     garbled: usize,
 }
 
-/// Others than ASCII's characters share 128 values: that two different runs become the same is as good as impossible, and
-/// would only hide words that could have been shown.
+/// Converts a text to one case, with one byte for each character. All characters outside ASCII share 128 values. Two
+/// different runs are very unlikely to become equal, and that would only redact words that could have been shown.
 fn folded(text: &[u8]) -> Folded {
-    // A letter of two bytes may become three in the other case.
+    // A letter of two bytes may become three letters in the other case.
     let [mut letters, mut visible] = [(); 2].map(|()| with_room_for(2 * text.len()));
     let mut garbled = 0;
     for chunk in text.utf8_chunks() {
@@ -242,7 +254,7 @@ fn folded(text: &[u8]) -> Folded {
             } else if character.is_control() || character == char::REPLACEMENT_CHARACTER {
                 garbled += 1;
             } else if !character.is_whitespace() && !is_format(character) {
-                // Through upper case, in which more letters are the same ("ß" is "SS").
+                // Convert to upper case first, which makes more letters equal ("ß" becomes "SS").
                 for folded in character.to_uppercase().flat_map(char::to_lowercase) {
                     let hash = (folded as u32).wrapping_mul(0x9E37_79B1) >> 25;
                     push(if folded.is_ascii() { folded as u8 } else { 0x80 | hash as u8 });
@@ -253,6 +265,7 @@ fn folded(text: &[u8]) -> Folded {
     Folded { letters, visible, garbled }
 }
 
+/// Removes HTML tags.
 fn without_tags(text: &[u8]) -> Wiped {
     let mut left = with_room_for(text.len());
     let mut rest = text;
@@ -267,9 +280,9 @@ fn without_tags(text: &[u8]) -> Wiped {
     left
 }
 
-/// The bytes that `text` was before it was taken for Windows-1252 or Latin-1; empty where all of it is ASCII.
+/// The bytes of `text` before they were read as Windows-1252 or Latin-1. Empty if all of it is ASCII.
 fn as_windows_1252(text: &str) -> Vec<u8> {
-    // What it has at 0x80 to 0x9F; elsewhere, and where it has nothing, it is as Latin-1.
+    // The characters of Windows-1252 at 0x80 to 0x9F. Elsewhere, and at its unused positions, it equals Latin-1.
     const OWN: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
     let mut bytes = Vec::new();
     if !text.is_ascii() {
@@ -284,7 +297,7 @@ fn as_windows_1252(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// A text with its escapes undone, as many times as it was escaped, and how many characters HTML names in it.
+/// Removes the escapes of a text, as many times as it was escaped. Also counts the characters written as HTML names.
 fn unescaped(text: &[u8]) -> (Wiped, usize) {
     let mut text = Zeroizing::new(text.to_vec());
     let mut named = 0;
@@ -293,7 +306,7 @@ fn unescaped(text: &[u8]) -> (Wiped, usize) {
             break;
         }
         let once = unescaped_once(&text, &mut named);
-        // Every escape is longer than what it stands for.
+        // Every escape is longer than its meaning, so the same length means that nothing is left.
         if once.len() == text.len() {
             break;
         }
@@ -309,7 +322,7 @@ fn unescaped(text: &[u8]) -> (Wiped, usize) {
 fn unescaped_once(text: &[u8], named: &mut usize) -> Wiped {
     let mut plain = with_room_for(text.len());
     let mut rest = text;
-    // Half of a surrogate pair, which the next escape completes.
+    // The first half of a surrogate pair. The next escape completes it.
     let mut half = None;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'&' | b'%')) {
         plain.extend_from_slice(&rest[..at]);
@@ -343,20 +356,20 @@ fn unescaped_once(text: &[u8], named: &mut usize) -> Wiped {
     plain
 }
 
-/// What an escape stands for.
+/// The meaning of an escape.
 enum Meant {
     Byte(u8),
     /// A code point, or half of a surrogate pair.
     Character(u32),
-    /// A character that HTML names.
+    /// A character written as an HTML name.
     Named,
 }
 
-/// What HTML names and is no letter.
+/// The HTML names that are replaced: those of frequent characters that are not letters.
 const KNOWN: [(&[u8], u8); 6] =
     [(b"amp", b'&'), (b"lt", b'<'), (b"gt", b'>'), (b"quot", b'"'), (b"apos", b'\''), (b"nbsp", b' ')];
 
-/// The escape that `text` begins with: its length, and what it stands for.
+/// The escape at the start of `text`: its length and its meaning.
 fn escape(text: &[u8]) -> Option<(usize, Meant)> {
     match text {
         [b'\\', ..] => Some(backslashed(text)),
@@ -381,13 +394,13 @@ fn escape(text: &[u8]) -> Option<(usize, Meant)> {
     }
 }
 
-/// An escape after backslashes. These double each time they are escaped: however many there are, they count as one.
+/// An escape after backslashes. Escaping doubles backslashes, so any number of them counts as one.
 fn backslashed(text: &[u8]) -> (usize, Meant) {
     let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
     let rest = &text[slashes..];
     let meant = match rest {
         [b'u' | b'U', b'{', digits @ ..] => numbered(digits, 16).map(|(length, meant)| (2 + length, meant)),
-        // Python's, of eight digits.
+        // Python's form with eight digits.
         [b'U', b'0', b'0', b'0' | b'1', ..] if hex(&rest[1..], 8).is_some() => {
             hex(&rest[1..], 8).map(|number| (9, Meant::Character(number)))
         }
@@ -403,7 +416,7 @@ fn backslashed(text: &[u8]) -> (usize, Meant) {
     (slashes + length, meant)
 }
 
-/// A code point with any number of digits, and the sign that may end them.
+/// A code point with any number of digits, and the `;` or `}` that may end it.
 fn numbered(text: &[u8], radix: u32) -> Option<(usize, Meant)> {
     let length = text.iter().take_while(|byte| char::from(**byte).is_digit(radix)).count();
     let number = number(&text[..length], radix).filter(|number| *number <= u32::from(char::MAX))?;

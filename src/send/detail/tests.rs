@@ -92,7 +92,7 @@ fn an_encoded_body_gives_no_words() {
 }
 
 #[test]
-fn the_json_of_an_answer_that_is_no_error_gives_no_words() {
+fn the_json_of_a_success_gives_no_words() {
     let body = b"{\"id\":7,\"message\":\"Hi\"}".to_vec();
     assert_eq!(of_answer(&Answer { status: 201, body, ..Answer::default() }, &NONE), "");
 }
@@ -118,7 +118,7 @@ fn a_long_text_is_bounded() {
 }
 
 #[test]
-fn deep_nesting_is_no_trouble() {
+fn deep_nesting_does_not_overflow_the_stack() {
     assert_eq!(words("[".repeat(50_000).as_bytes()), "");
     assert_eq!(words(format!("{}{}", "[".repeat(30_000), "]".repeat(30_000)).as_bytes()), "");
 }

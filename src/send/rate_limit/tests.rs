@@ -9,7 +9,7 @@ fn ms(milliseconds: u64) -> Duration {
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A limiter and a clock that stands until it is set.
+/// A limiter and a clock that only moves when it is set.
 struct Clock {
     limiter: Limiter,
     start: Instant,
@@ -30,22 +30,22 @@ impl Clock {
         self.limiter.join(self.now.get(), None).unwrap()
     }
 
-    /// When the ticket goes that is looked at whenever it asks for it, in milliseconds from the start.
+    /// When the ticket goes if it polls at every time that it is told to, in milliseconds from the start.
     fn goes(&self, ticket: &mut Ticket<'_>) -> u64 {
         let mut now = self.now.get();
         loop {
             match ticket.turn(now, None) {
                 Turn::Now => return (now - self.start).as_millis() as u64,
-                Turn::LookAt(next) => {
-                    assert!(next > now && next <= now + LOOK_EVERY);
+                Turn::PollAt(next) => {
+                    assert!(next > now && next <= now + POLL_EVERY);
                     now = next;
                 }
-                Turn::TooLate(_) => unreachable!("there is no latest moment"),
+                Turn::TooLate(_) => unreachable!("no latest time is given"),
             }
         }
     }
 
-    /// When the tickets go that are looked at one after the other.
+    /// When the tickets go if they poll one after the other.
     fn all_go<'a>(&self, tickets: impl IntoIterator<Item = Ticket<'a>>) -> Vec<u64> {
         tickets.into_iter().map(|mut ticket| self.goes(&mut ticket)).collect()
     }
@@ -116,7 +116,7 @@ fn a_ticket_that_is_dropped_unused_costs_nobody_anything() {
     let mut line: Vec<_> = (0..16).map(|_| clock.join()).collect();
     let mut last = line.pop().unwrap();
     clock.wait(ms(400));
-    assert_eq!(last.turn(clock.now.get(), None), Turn::LookAt(clock.now.get() + LOOK_EVERY)); // its turn is at 16 s
+    assert_eq!(last.turn(clock.now.get(), None), Turn::PollAt(clock.now.get() + POLL_EVERY)); // its turn is at 16 s
     drop(line);
     assert_eq!(clock.goes(&mut last), 1000);
     drop((clock.join(), clock.join()));
@@ -124,7 +124,7 @@ fn a_ticket_that_is_dropped_unused_costs_nobody_anything() {
 }
 
 #[test]
-fn who_is_before_a_dropped_ticket_keeps_its_turn_and_who_is_behind_moves_up_by_one() {
+fn tickets_before_a_dropped_one_keep_their_turn_and_those_behind_move_up_by_one() {
     let clock = Clock::new(Some(50));
     let (a, b, c, d) = (clock.join(), clock.join(), clock.join(), clock.join());
     drop(b);
@@ -132,7 +132,7 @@ fn who_is_before_a_dropped_ticket_keeps_its_turn_and_who_is_behind_moves_up_by_o
 }
 
 #[test]
-fn who_is_late_to_look_holds_nobody_up() {
+fn a_ticket_that_polls_late_delays_no_other() {
     let clock = Clock::new(Some(50));
     let (mut late, mut behind) = (clock.join(), clock.join());
     for _ in 0..10 {
@@ -142,7 +142,7 @@ fn who_is_late_to_look_holds_nobody_up() {
         assert!(!clock.is_on(&mut behind));
     }
     clock.wait(ms(5));
-    assert_eq!([&mut late, &mut behind].map(|ticket| clock.goes(ticket)), [220, 240]); // at once first again
+    assert_eq!([&mut late, &mut behind].map(|ticket| clock.goes(ticket)), [220, 240]); // the first is first again at once
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn after_a_standstill_the_order_is_that_of_arrival_again_whoever_wakes_up_first(
 }
 
 #[test]
-fn who_is_late_by_little_still_has_its_time() {
+fn a_ticket_that_polls_a_little_late_keeps_its_slot() {
     let clock = Clock::new(Some(1000));
     let mut line: Vec<_> = (0..11).map(|_| clock.join()).collect();
     clock.wait(ms(10));
@@ -182,7 +182,7 @@ fn the_planned_time_counts_so_that_the_rate_holds_on_average() {
 }
 
 #[test]
-fn what_a_long_standstill_cost_is_not_made_up_for() {
+fn the_time_lost_in_a_long_standstill_is_not_made_up_for() {
     let clock = Clock::new(Some(50));
     let mut line: Vec<_> = (0..5).map(|_| clock.join()).collect();
     clock.wait(ms(10_000));
@@ -191,7 +191,7 @@ fn what_a_long_standstill_cost_is_not_made_up_for() {
 }
 
 #[test]
-fn a_pause_lets_all_out_one_by_one_in_the_order_of_the_line_and_newcomers_after_them() {
+fn after_a_pause_all_go_one_by_one_in_the_order_of_the_queue_and_newcomers_after_them() {
     for (rate, distance) in [(None, 10), (Some(50), 20)] {
         let clock = Clock::new(rate);
         clock.limiter.pause(clock.now.get(), ms(100));
@@ -205,7 +205,7 @@ fn a_pause_lets_all_out_one_by_one_in_the_order_of_the_line_and_newcomers_after_
 }
 
 #[test]
-fn after_the_end_of_a_pause_newcomers_do_not_overtake_who_waited_through_it() {
+fn after_a_pause_newcomers_do_not_overtake_tickets_that_waited_through_it() {
     for rate in [None, Some(100)] {
         let clock = Clock::new(rate);
         clock.limiter.pause(clock.now.get(), ms(3000));
@@ -218,7 +218,7 @@ fn after_the_end_of_a_pause_newcomers_do_not_overtake_who_waited_through_it() {
 }
 
 #[test]
-fn without_a_rate_newcomers_after_a_pause_wait_for_the_line_alone() {
+fn without_a_rate_newcomers_after_a_pause_wait_only_for_the_queue() {
     let clock = Clock::new(None);
     clock.limiter.pause(clock.now.get(), ms(3000));
     let held = [clock.join(), clock.join()];
@@ -229,7 +229,7 @@ fn without_a_rate_newcomers_after_a_pause_wait_for_the_line_alone() {
 }
 
 #[test]
-fn a_pause_moves_those_back_whose_turn_was_after_its_end_too() {
+fn a_pause_also_moves_tickets_back_whose_turn_was_after_its_end() {
     let clock = Clock::new(Some(50));
     let line: Vec<_> = (0..4).map(|_| clock.join()).collect();
     clock.limiter.pause(clock.now.get(), ms(30));
@@ -260,14 +260,14 @@ fn a_pause_never_shortens_the_distance_to_the_last_request() {
 }
 
 #[test]
-fn after_a_pause_everything_is_as_before() {
+fn after_a_pause_the_limiter_works_as_before_it() {
     let clock = Clock::new(None);
     clock.limiter.pause(clock.now.get(), ms(100));
     clock.wait(ms(200));
     assert_eq!(clock.all_go([clock.join(), clock.join()]), [200, 200]);
 }
 
-/// Of a client that was told to wait for a year, as its pause ends.
+/// The limiter of a client that was told to wait for a year, at the end of its pause.
 fn told_to_wait_for_a_year(rate: Option<u32>) -> Clock {
     let clock = Clock::new(rate);
     clock.limiter.pause(clock.now.get(), YEAR);
@@ -286,11 +286,11 @@ fn a_pause_is_bounded_and_then_one_probe_goes_at_a_time() {
     assert!(clock.is_on(&mut probe));
     for _ in 0..100 {
         clock.wait(ms(500));
-        assert_eq!(other.turn(clock.now.get(), None), Turn::LookAt(clock.now.get() + LOOK_EVERY));
+        assert_eq!(other.turn(clock.now.get(), None), Turn::PollAt(clock.now.get() + POLL_EVERY));
     }
     let latest = Some(clock.now.get() + ms(50));
-    assert_eq!(other.turn(clock.now.get(), latest), Turn::TooLate(LOOK_EVERY));
-    assert_eq!(clock.limiter.join(clock.now.get(), latest).unwrap_err(), LOOK_EVERY);
+    assert_eq!(other.turn(clock.now.get(), latest), Turn::TooLate(POLL_EVERY));
+    assert_eq!(clock.limiter.join(clock.now.get(), latest).unwrap_err(), POLL_EVERY);
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn a_probe_that_is_answered_ends_the_probing() {
 }
 
 #[test]
-fn a_probe_of_which_nothing_is_known_lets_the_next_one_go() {
+fn a_probe_without_an_answer_lets_the_next_one_go() {
     let clock = told_to_wait_for_a_year(None);
     let (mut probe, mut next, mut third) = (clock.join(), clock.join(), clock.join());
     assert!(clock.is_on(&mut probe));
@@ -321,7 +321,7 @@ fn a_probe_of_which_nothing_is_known_lets_the_next_one_go() {
 }
 
 #[test]
-fn a_probe_that_is_refused_pauses_again_and_bounded_again() {
+fn a_probe_that_is_refused_starts_another_bounded_pause() {
     let clock = told_to_wait_for_a_year(None);
     let (mut probe, mut next, mut third) = (clock.join(), clock.join(), clock.join());
     assert!(clock.is_on(&mut probe));
@@ -331,7 +331,7 @@ fn a_probe_that_is_refused_pauses_again_and_bounded_again() {
     assert!(!clock.is_on(&mut next));
     clock.wait(ms(1));
     assert!(clock.is_on(&mut next));
-    // A short pause in the place of the long one does not end the probing.
+    // A short pause instead of a long one does not end the probing.
     clock.limiter.pause(clock.now.get(), ms(1000));
     drop(next);
     clock.wait(ms(1000));
@@ -362,7 +362,7 @@ fn a_probe_from_before_another_long_pause_is_not_the_one_that_is_waited_for() {
     clock.wait(LONGEST_PAUSE);
     let mut old = clock.join();
     assert!(clock.is_on(&mut old));
-    clock.wait(ms(2000)); // what was asked has passed
+    clock.wait(ms(2000)); // the pause that was asked for has passed
     let mut free = clock.join();
     assert!(clock.is_on(&mut free));
     clock.limiter.pause(clock.now.get(), YEAR);
@@ -377,7 +377,7 @@ fn a_probe_from_before_another_long_pause_is_not_the_one_that_is_waited_for() {
 }
 
 #[test]
-fn the_probing_ends_when_what_was_asked_has_passed() {
+fn the_probing_ends_when_the_pause_that_was_asked_for_has_passed() {
     let clock = Clock::new(None);
     clock.limiter.pause(clock.now.get(), LONGEST_PAUSE + ms(1000));
     clock.wait(LONGEST_PAUSE);
@@ -408,16 +408,16 @@ fn no_clock_overflows() {
     }
 }
 
-/// What a property test keeps of a ticket.
+/// A ticket in the property test below.
 struct Waiting<'a> {
     ticket: Ticket<'a>,
-    look_at: Instant,
+    poll_at: Instant,
     latest: Option<Instant>,
 }
 
 /// Threads that join, look (some of them late), give up and pause, at random.
 #[test]
-fn whatever_happens_the_rate_the_pauses_and_the_order_hold() {
+fn the_rate_the_pauses_and_the_order_hold_in_every_sequence() {
     for seed in 0..200 {
         let mut jitter = Jitter::new(seed);
         let mut roll = |most: u64| (jitter.roll() * most as f64) as u64;
@@ -432,14 +432,14 @@ fn whatever_happens_the_rate_the_pauses_and_the_order_hold() {
         for step in 0.. {
             let draining = step >= 200;
             match roll(10) {
-                _ if draining => match line.iter().map(|waiting| waiting.look_at).min() {
+                _ if draining => match line.iter().map(|waiting| waiting.poll_at).min() {
                     Some(next) => now = now.max(next),
                     None => break,
                 },
                 0..=3 => {
                     let latest = (roll(4) == 0).then(|| now + ms(roll(5000)));
                     match limiter.join(now, latest) {
-                        Ok(ticket) => line.push(Waiting { ticket, look_at: now, latest }),
+                        Ok(ticket) => line.push(Waiting { ticket, poll_at: now, latest }),
                         Err(wait) => assert!(latest.is_some_and(|latest| now + wait > latest), "seed {seed}"),
                     }
                 }
@@ -452,11 +452,11 @@ fn whatever_happens_the_rate_the_pauses_and_the_order_hold() {
                 _ => {
                     let most = [20, 20, 20, 20, 3000][roll(5) as usize];
                     let until = now + ms(roll(most));
-                    let next = line.iter().map(|waiting| waiting.look_at).min();
+                    let next = line.iter().map(|waiting| waiting.poll_at).min();
                     now = now.max(next.map_or(until, |next| next.min(until)));
                 }
             }
-            // Without a rate the last one that a pause held back may have gone a moment ago.
+            // Without a rate limit, the last request that a pause held back may have gone a moment ago.
             let distance = if rate.is_some() { interval } else { RELEASE };
             if line.is_empty() && now >= paused_until && went.last().is_none_or(|last| now >= *last + distance) {
                 let turn = limiter.join(now, None).unwrap().turn(now, None);
@@ -464,7 +464,7 @@ fn whatever_happens_the_rate_the_pauses_and_the_order_hold() {
                 went.push(now);
             }
             line.retain_mut(|waiting| {
-                if waiting.look_at > now || (late > 0 && roll(3) == 0) {
+                if waiting.poll_at > now || (late > 0 && roll(3) == 0) {
                     return true;
                 }
                 match waiting.ticket.turn(now, waiting.latest) {
@@ -473,9 +473,9 @@ fn whatever_happens_the_rate_the_pauses_and_the_order_hold() {
                         went.push(now);
                         false
                     }
-                    Turn::LookAt(next) => {
-                        assert!(next > now && next <= now + LOOK_EVERY, "seed {seed}");
-                        waiting.look_at = next + ms(roll(late + 1));
+                    Turn::PollAt(next) => {
+                        assert!(next > now && next <= now + POLL_EVERY, "seed {seed}");
+                        waiting.poll_at = next + ms(roll(late + 1));
                         true
                     }
                     Turn::TooLate(wait) => {
@@ -484,15 +484,15 @@ fn whatever_happens_the_rate_the_pauses_and_the_order_hold() {
                     }
                 }
             });
-            let places = limiter.state().line.clone();
+            let places = limiter.state().queue.clone();
             let mut ids = line.iter().map(|waiting| waiting.ticket.id);
             assert!(places.iter().all(|place| ids.any(|id| id == *place)), "seed {seed}: {places:?} are in line");
             if draining && drained_by.is_none() {
-                drained_by = Some(now.max(paused_until) + distance * (line.len() as u32 + 1) + LOOK_EVERY);
+                drained_by = Some(now.max(paused_until) + distance * (line.len() as u32 + 1) + POLL_EVERY);
             }
         }
         assert!(late > 0 || drained_by.is_none_or(|by| now <= by), "seed {seed}: the last went late");
-        // However many went, they took as long as the rate says, but for how late a thread may be.
+        // The requests kept to the rate, except for how late a thread may be.
         let mut planned = went[0];
         for next in &went[1..] {
             planned = (planned + interval).max(*next);

@@ -2,26 +2,26 @@ use super::*;
 use crate::model::outcome::{Delivery, Status};
 use DeliveryPolicy::{AtLeastOnce, AtMostOnce};
 
-fn assessment(then: RetryRule, retry_after: Option<u64>) -> Assessment {
+fn assessment(retry_rule: RetryRule, retry_after: Option<u64>) -> Assessment {
     Assessment {
         status: Status::ServerError,
         delivery: Delivery::Unknown,
-        then,
+        retry_rule,
         retry_after: retry_after.map(Duration::from_secs),
         what: String::new(),
     }
 }
 
 #[test]
-fn who_retries_what() {
-    for (then, at_most_once, at_least_once) in [
+fn each_policy_retries_by_the_retry_rule() {
+    for (retry_rule, at_most_once, at_least_once) in [
         (RetryRule::Stop, false, false),
         (RetryRule::Retry, true, true),
         (RetryRule::RetryAfterPause, true, true),
         (RetryRule::RetryAtLeastOnce, false, true),
     ] {
-        let retries = |policy| wait(&assessment(then, None), policy, 1, 4, || 0.5).is_some();
-        assert_eq!((retries(AtMostOnce), retries(AtLeastOnce)), (at_most_once, at_least_once), "{then:?}");
+        let retries = |policy| wait(&assessment(retry_rule, None), policy, 1, 4, || 0.5).is_some();
+        assert_eq!((retries(AtMostOnce), retries(AtLeastOnce)), (at_most_once, at_least_once), "{retry_rule:?}");
     }
 }
 
@@ -31,7 +31,7 @@ fn max_attempts_1_means_one_request() {
 }
 
 #[test]
-fn the_last_attempt_is_followed_by_none() {
+fn no_attempt_follows_the_last_one() {
     assert!(wait(&assessment(RetryRule::Retry, None), AtMostOnce, 3, 4, || 0.0).is_some());
     assert_eq!(wait(&assessment(RetryRule::Retry, None), AtMostOnce, 4, 4, || 0.0), None);
 }
@@ -62,7 +62,7 @@ fn a_retry_after_without_end_overflows_nothing() {
 }
 
 #[test]
-fn the_dice_are_uniform() {
+fn the_jitter_is_uniform() {
     let mut jitter = Jitter::new(1);
     let rolls: Vec<f64> = (0..10_000).map(|_| jitter.roll()).collect();
     assert!(rolls.iter().all(|roll| (0.0..1.0).contains(roll)));

@@ -44,7 +44,7 @@ fn an_echo_is_seen_however_it_was_escaped_cut_or_re_cased() {
 }
 
 #[test]
-fn what_the_content_escapes_itself_is_seen_unescaped() {
+fn escapes_in_the_content_match_plain_words() {
     assert!(shows("Tom&nbsp;&amp;&nbsp;Jerry&#39;s", "Tom & Jerry's"));
     assert!(shows("https://x.example/?q=caf%C3%A9%20cr%C3%A8me", "café crème"));
     assert!(shows(r"C:\new\table\rooms", r"C:\\new\\table\\rooms"));
@@ -119,14 +119,14 @@ fn a_run_is_seen_wherever_it_stands_in_a_large_content() {
 
 #[test]
 fn a_huge_content_is_read_once() {
-    // Escapes without end, tags without end: what could be read again and again.
+    // Long chains of escapes and open tags, which a bad algorithm would read again and again.
     for unit in ["&amp;", "\\", "&", "%25", "<", "<b", "\\u005c", "ż"] {
         let content = unit.repeat(100_000 / unit.len());
         assert!(!shows(&content, "Something else altogether"), "{unit}");
     }
 }
 
-/// Contents in many scripts, each of more than a run.
+/// Contents in many scripts, each longer than a run.
 const TEXTS: [&str; 10] = [
     "Your invoice 4711 over 300 EUR is due, dear Johnathan",
     "Уважаемый Иван, ваш счёт на триста рублей просрочен",
@@ -195,7 +195,7 @@ fn a_text_read_as_another_encoding_is_seen() {
     {
         let latin_1: String = text.bytes().map(char::from).collect();
         assert!(shows(text, &format!("Bad: {latin_1}")), "{latin_1}");
-        // As Windows-1252, in which some bytes are nothing.
+        // Windows-1252 leaves some bytes undefined.
         const OWN: &str = "€�‚ƒ„…†‡ˆ‰Š‹Œ�Ž��‘’“”•–—˜™š›œ�žŸ";
         let windows = |byte: u8| OWN.chars().nth(usize::from(byte.wrapping_sub(0x80))).unwrap_or(char::from(byte));
         let windows_1252: String = text.bytes().map(windows).collect();
@@ -205,7 +205,7 @@ fn a_text_read_as_another_encoding_is_seen() {
 }
 
 #[test]
-fn words_in_which_letters_were_lost_are_not_shown() {
+fn words_in_which_letters_were_lost_are_redacted() {
     for lost in [
         "&Alpha;&gamma;&alpha;&pi;",
         "&amp;Alpha; &amp;gamma; &amp;frac12;",
@@ -215,7 +215,7 @@ fn words_in_which_letters_were_lost_are_not_shown() {
     ] {
         assert!(shows("Something else altogether", lost), "{lost}");
     }
-    // The content names its letters, and the words have them.
+    // The content has HTML names, and the words have the letters.
     assert!(shows("&Alpha;&gamma;&alpha;&pi;&eta;", "Αγαπη"));
     for kept in [
         "Bad gateway &copy; Example",
@@ -229,7 +229,7 @@ fn words_in_which_letters_were_lost_are_not_shown() {
 }
 
 #[test]
-fn words_that_were_escaped_too_often_are_not_shown() {
+fn words_that_were_escaped_too_often_are_redacted() {
     let mut echo = "<b>user</b>".to_owned();
     for depth in 0..20 {
         assert!(shows(CONTENT, &format!("Hi {echo}")), "{depth}");
@@ -271,14 +271,14 @@ fn a_short_content_is_looked_for_as_a_whole() {
     }
 }
 
-/// Looks through the memory of this process, in which whatever was freed and not wiped still stands.
+/// Searches the memory of this process: freed memory that was not wiped still holds its old bytes.
 #[cfg(target_os = "linux")]
 #[test]
 fn no_copy_of_the_key_is_left_in_memory() {
     use std::fs::{self, File};
     use std::os::unix::fs::FileExt as _;
 
-    // What the copies are: never whole in this test, but with each bit turned.
+    // The copies to search for. This test keeps them only with each bit inverted, so that it does not find itself.
     const TURNED: u8 = 0xff;
     let letter = |n: usize| b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[(37 * n + 11) % 64];
     let mut key = Zeroizing::new(String::with_capacity(64));
@@ -303,7 +303,7 @@ fn no_copy_of_the_key_is_left_in_memory() {
     for map in maps.lines().filter(|map| map.contains(" rw-p ") && (map.contains("[heap]") || !map.contains('/'))) {
         let (from, to) = map.split_once(' ').unwrap().0.split_once('-').unwrap();
         let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
-        // This thread's stack, which nothing was freed of.
+        // Skip the stack of this thread: nothing there was freed.
         if (from..to).contains(&(&raw const found as u64)) {
             continue;
         }
@@ -320,7 +320,7 @@ fn no_copy_of_the_key_is_left_in_memory() {
             at += length as u64;
         }
     }
-    // But for the key itself, and for what is read here: what was turned stands there turned back.
+    // Ignore the key itself, and the buffer of this test, which inverts the inverted copies back.
     let (own, read) = (key[30..].as_ptr() as u64, part.as_ptr() as u64);
     found.retain(|(_, place)| *place != own && !(read..read + part.len() as u64).contains(place));
     assert_eq!(found, []);
