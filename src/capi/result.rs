@@ -4,8 +4,8 @@ use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 
 use super::structs;
-use super::types::{ue_delivery, ue_outcome, ue_status};
-use crate::{Outcome, Status};
+use super::types::{STATUSES, ue_delivery, ue_outcome, ue_status};
+use crate::Outcome;
 
 /// The result of a call. Immutable, readable from any thread, freed by ue_result_free.
 pub struct ue_result {
@@ -275,25 +275,8 @@ pub unsafe extern "C" fn ue_result_free(result: *mut ue_result) {
 /// The name of a status, such as "UE_TIMEOUT"; "UE_UNKNOWN" for any other number. Static.
 #[unsafe(no_mangle)]
 pub extern "C" fn ue_status_name(status: i32) -> *const c_char {
-    const NAMES: [(Status, &CStr); 15] = [
-        (Status::Ok, c"UE_OK"),
-        (Status::InvalidArgument, c"UE_INVALID_ARGUMENT"),
-        (Status::Connect, c"UE_CONNECT"),
-        (Status::Tls, c"UE_TLS"),
-        (Status::Timeout, c"UE_TIMEOUT"),
-        (Status::ConnectionLost, c"UE_CONNECTION_LOST"),
-        (Status::BadReply, c"UE_BAD_REPLY"),
-        (Status::Unauthorized, c"UE_UNAUTHORIZED"),
-        (Status::NotFound, c"UE_NOT_FOUND"),
-        (Status::Rejected, c"UE_REJECTED"),
-        (Status::RateLimited, c"UE_RATE_LIMITED"),
-        (Status::ServerError, c"UE_SERVER_ERROR"),
-        (Status::Closed, c"UE_CLOSED"),
-        (Status::Cancelled, c"UE_CANCELLED"),
-        (Status::Internal, c"UE_INTERNAL"),
-    ];
-    let name = NAMES.iter().find(|(known, _)| *known as i32 == status);
-    name.map_or(c"UE_UNKNOWN", |(_, name)| name).as_ptr()
+    let known = STATUSES.iter().find(|known| **known as i32 == status);
+    known.map_or(c"UE_UNKNOWN", |known| ue_status::of(*known).1).as_ptr()
 }
 
 /// The version of the library, such as "0.1.0". Static. UE_VERSION is the version of this header.

@@ -1,6 +1,6 @@
 //! The types of the C API, named as in C.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{CStr, c_char, c_void};
 
 use crate::{Delivery, Status};
 
@@ -54,30 +54,56 @@ pub enum ue_delivery {
     UE_DELIVERED = 2,
 }
 
-impl From<Status> for ue_status {
-    fn from(status: Status) -> Self {
+impl ue_status {
+    /// A status as C has it, and its name there. A status without a row does not compile.
+    pub(super) const fn of(status: Status) -> (Self, &'static CStr) {
         match status {
-            Status::Ok => ue_status::UE_OK,
-            Status::InvalidArgument => ue_status::UE_INVALID_ARGUMENT,
-            Status::Connect => ue_status::UE_CONNECT,
-            Status::Tls => ue_status::UE_TLS,
-            Status::Timeout => ue_status::UE_TIMEOUT,
-            Status::ConnectionLost => ue_status::UE_CONNECTION_LOST,
-            Status::BadReply => ue_status::UE_BAD_REPLY,
-            Status::Unauthorized => ue_status::UE_UNAUTHORIZED,
-            Status::NotFound => ue_status::UE_NOT_FOUND,
-            Status::Rejected => ue_status::UE_REJECTED,
-            Status::RateLimited => ue_status::UE_RATE_LIMITED,
-            Status::ServerError => ue_status::UE_SERVER_ERROR,
-            Status::Closed => ue_status::UE_CLOSED,
-            Status::Cancelled => ue_status::UE_CANCELLED,
-            Status::Internal => ue_status::UE_INTERNAL,
+            Status::Ok => (ue_status::UE_OK, c"UE_OK"),
+            Status::InvalidArgument => (ue_status::UE_INVALID_ARGUMENT, c"UE_INVALID_ARGUMENT"),
+            Status::Connect => (ue_status::UE_CONNECT, c"UE_CONNECT"),
+            Status::Tls => (ue_status::UE_TLS, c"UE_TLS"),
+            Status::Timeout => (ue_status::UE_TIMEOUT, c"UE_TIMEOUT"),
+            Status::ConnectionLost => (ue_status::UE_CONNECTION_LOST, c"UE_CONNECTION_LOST"),
+            Status::BadReply => (ue_status::UE_BAD_REPLY, c"UE_BAD_REPLY"),
+            Status::Unauthorized => (ue_status::UE_UNAUTHORIZED, c"UE_UNAUTHORIZED"),
+            Status::NotFound => (ue_status::UE_NOT_FOUND, c"UE_NOT_FOUND"),
+            Status::Rejected => (ue_status::UE_REJECTED, c"UE_REJECTED"),
+            Status::RateLimited => (ue_status::UE_RATE_LIMITED, c"UE_RATE_LIMITED"),
+            Status::ServerError => (ue_status::UE_SERVER_ERROR, c"UE_SERVER_ERROR"),
+            Status::Closed => (ue_status::UE_CLOSED, c"UE_CLOSED"),
+            Status::Cancelled => (ue_status::UE_CANCELLED, c"UE_CANCELLED"),
+            Status::Internal => (ue_status::UE_INTERNAL, c"UE_INTERNAL"),
         }
     }
 }
 
-impl From<Delivery> for ue_delivery {
-    fn from(delivery: Delivery) -> Self {
+impl From<Status> for ue_status {
+    fn from(status: Status) -> Self {
+        ue_status::of(status).0
+    }
+}
+
+/// Every status, by its number.
+pub(super) const STATUSES: [Status; 15] = [
+    Status::Ok,
+    Status::InvalidArgument,
+    Status::Connect,
+    Status::Tls,
+    Status::Timeout,
+    Status::ConnectionLost,
+    Status::BadReply,
+    Status::Unauthorized,
+    Status::NotFound,
+    Status::Rejected,
+    Status::RateLimited,
+    Status::ServerError,
+    Status::Closed,
+    Status::Cancelled,
+    Status::Internal,
+];
+
+impl ue_delivery {
+    const fn of(delivery: Delivery) -> Self {
         match delivery {
             Delivery::Unknown => ue_delivery::UE_DELIVERY_UNKNOWN,
             Delivery::NotDelivered => ue_delivery::UE_NOT_DELIVERED,
@@ -85,6 +111,33 @@ impl From<Delivery> for ue_delivery {
         }
     }
 }
+
+impl From<Delivery> for ue_delivery {
+    fn from(delivery: Delivery) -> Self {
+        ue_delivery::of(delivery)
+    }
+}
+
+// Rust and C have the same numbers.
+const _: () = {
+    let mut number = 0;
+    while number < STATUSES.len() {
+        let status = STATUSES[number];
+        assert!(status as usize == number, "STATUSES has a status in the wrong place");
+        assert!(ue_status::of(status).0 as usize == number, "a Status and its ue_status have different numbers");
+        number += 1;
+    }
+    let deliveries = [Delivery::Unknown, Delivery::NotDelivered, Delivery::Delivered];
+    number = 0;
+    while number < deliveries.len() {
+        let delivery = deliveries[number];
+        assert!(
+            ue_delivery::of(delivery) as usize == delivery as usize,
+            "a Delivery and its ue_delivery have different numbers"
+        );
+        number += 1;
+    }
+};
 
 /// Receives log lines, on the thread that made the ue_* call. level: 1 error, 2 warning, 3 info, 4 debug, 5 trace. text
 /// is valid during the callback and never holds the API key or a message's content. The callback must return normally:
