@@ -12,30 +12,9 @@ use UserEngage\Options;
 
 final class StatusTest extends TestCase
 {
-    public function testEveryStatusOfTheHeaderHasAClassOfItsName(): void
-    {
-        $statuses = $this->enumerators('ue_status');
-        unset($statuses['UE_OK']);
-        self::assertNotEmpty($statuses);
-        foreach ($statuses as $name => $status) {
-            $words = str_replace('_', '', ucwords(strtolower(substr($name, 3)), '_'));
-            self::assertSame("UserEngage\\Exception\\{$words}Exception", UserEngageException::classOf($status));
-        }
-    }
-
     public function testAStatusOfANewerLibraryHasTheCommonClass(): void
     {
         self::assertSame(UserEngageException::class, UserEngageException::classOf(9999));
-    }
-
-    public function testEveryDeliveryOfTheHeaderIsACase(): void
-    {
-        $cases = [];
-        foreach (Delivery::cases() as $case) {
-            $name = strtoupper((string) preg_replace('/(?<=[a-z])[A-Z]/', '_$0', $case->name));
-            $cases[$case === Delivery::Unknown ? "UE_DELIVERY_$name" : "UE_$name"] = $case->value;
-        }
-        self::assertSame($this->enumerators('ue_delivery'), $cases);
     }
 
     /**
@@ -128,14 +107,5 @@ final class StatusTest extends TestCase
         self::assertSame(201, $send($sandbox->caFile())->httpStatus);
         $exception = self::assertThrows(Exception\TlsException::class, static fn () => $send(null));
         self::assertSame(Delivery::NotDelivered, $exception->delivery);
-    }
-
-    /** @return array<string, int> */
-    private function enumerators(string $enum): array
-    {
-        $header = (string) file_get_contents(__DIR__ . '/../src/userengage.ffi.h');
-        self::assertSame(1, preg_match("/enum $enum \\{(.*?)\\}/s", $header, $body));
-        preg_match_all('/(\w+) = (\d+),/', $body[1], $found);
-        return array_combine($found[1], array_map(intval(...), $found[2]));
     }
 }

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ctypes as c
-import inspect
 import re
-from enum import IntEnum
 from pathlib import Path
 
 import pytest
 
 import userengage
-from userengage import _async_client, _base_client, _native, _result
+from userengage import _native, _result
 
 HEADER = (Path(__file__).resolve().parents[3] / "include" / "userengage.h").read_text()
 CODE = re.sub(r"//.*", "", HEADER)
@@ -29,23 +27,6 @@ TYPES = {
 }
 
 
-def documented_default(field: str) -> str:
-    found = re.search(r"Default: ([^\n]*?)\.\n\s*[^/\n]*\b" + field + ";", HEADER)
-    assert found, field
-    return found[1]
-
-
-@pytest.mark.parametrize(
-    ("name", "prefix", "kind"),
-    [("ue_status", "UE_", userengage.Status), ("ue_delivery", "UE_(?:DELIVERY_)?", userengage.Delivery)],
-)
-def test_an_enum_has_the_headers_names_and_numbers(name: str, prefix: str, kind: type[IntEnum]) -> None:
-    found = re.search(r"typedef enum " + name + r" \{(.*?)\}", CODE, re.S)
-    assert found
-    members = re.findall(prefix + r"(\w+) = (\d+)", found[1])
-    assert [(member.name, str(member.value)) for member in kind] == members
-
-
 @pytest.mark.parametrize(
     ("name", "struct"),
     [("ue_options", _native.Options), ("ue_message", _native.Message), ("ue_outcome", _native.Outcome)],
@@ -58,13 +39,6 @@ def test_a_struct_has_the_headers_fields(name: str, struct: type[c.Structure]) -
     assert [(field[0], field[1]) for field in struct._fields_] == [
         (field, TYPES.get(kind, TYPES.get(kind.strip()))) for kind, field in fields
     ]
-
-
-def test_every_option_can_be_given() -> None:
-    ours = {"api_key", *inspect.signature(userengage.Client).parameters}
-    theirs = {field[0].replace("_ms", "") for field in _native.Options._fields_}
-    hooks = {"struct_size", "log", "log_user_data", "log_level", "interrupt", "interrupt_user_data"}
-    assert ours == theirs - hooks | {"api_key"}
 
 
 def test_every_function_of_a_client_and_its_results_is_used() -> None:
@@ -83,19 +57,6 @@ def test_an_outcome_is_unpacked_as_it_is_laid_out() -> None:
     unpacked = dict(zip(fields, _result._unpack(outcome)))
     assert {name: unpacked[name] for name in numbers} == numbers
     assert len(unpacked) == len(fields)
-
-
-def test_the_documented_defaults_are_the_headers() -> None:
-    text = inspect.getdoc(userengage.Client.__init__)
-    assert text is not None
-    assert documented_default("base_url") in text
-    for option in ("max_attempts", "max_connections"):
-        assert re.search(rf"\b{option}: [^:]*Default: {documented_default(option)}\.", text), option
-    for option in ("connect_timeout", "timeout"):
-        seconds = int(documented_default(option + "_ms")) // 1000
-        assert re.search(rf"\b{option}: [^:]*Default: {seconds}\.", text), option
-    assert str(_base_client._MAX_CONNECTIONS) == documented_default("max_connections")
-    assert "max_connections" in (_async_client.AsyncClient.__doc__ or "")
 
 
 def test_the_version_is_the_librarys() -> None:
