@@ -5,13 +5,13 @@
 //     userengage::Client client(api_key);
 //     client.send_conversation({42, "Hi <b>user</b>, enjoy our product!"});
 //
-// userengage.h says what every call, option and attribute means, and holds here too. What this header adds:
+// userengage.h documents every call, option and attribute; that applies here too. This header adds:
 //
-// Ownership  Client and Result free what they hold, and move without copying. A moved-from one holds nothing: a Client
-//            then refuses to send, a Result reads as an unknown failure. Options and Message own their texts.
-// Errors     Client(..) and send_conversation throw Error; try_make and try_send_conversation return a Result, throw
-//            nothing and work with -fno-exceptions. Running out of memory ends the program there.
-// Threads    Client may be shared by threads, Result read by threads, as in C. Moving or destroying must be the last use.
+// Ownership  Client and Result own their handle, free it, and can be moved. A moved-from Client refuses to send; a
+//            moved-from Result reads as an unknown failure. Options and Message own their texts.
+// Errors     Client(..) and send_conversation throw Error. try_make and try_send_conversation return a Result, do not
+//            throw, and work with -fno-exceptions. If memory runs out, they end the program.
+// Threads    Threads may share a Client and read a Result, as in C. Moving or destroying must be the last use.
 
 #ifndef USERENGAGE_HPP
 #define USERENGAGE_HPP
@@ -37,7 +37,7 @@
 
 namespace userengage {
 
-/// The kind of an outcome, as ue_status. Take an unknown one as a failure.
+/// The kind of an outcome, as ue_status. Treat an unknown value as a failure.
 enum class Status : std::int32_t {
   ok = UE_OK,
   invalid_argument = UE_INVALID_ARGUMENT,
@@ -88,21 +88,21 @@ enum class Level : std::int32_t { off = 0, error = 1, warning = 2, info = 3, deb
 /// The version of the library, such as "0.1.0".
 [[nodiscard]] inline std::string_view version() noexcept { return ue_version(); }
 
-/// A text of its own, or none: made from anything that a std::string_view is made from, and from a null pointer.
+/// An optional text that it owns. Made from anything that a std::string_view can be made from, or from a null pointer.
 class Text {
  public:
   /// None.
   Text() noexcept = default;
-  /// A copy of text; none when that is null, as std::getenv may give.
+  /// A copy of text. None if it is null, as std::getenv may return.
   Text(const char *text) : text_(text == nullptr ? std::nullopt : std::optional<std::string>(text)) {}
   /// A copy of text.
   Text(std::string_view text) : text_(text) {}
-  /// This text.
+  /// Takes over text.
   Text(std::string text) noexcept : text_(std::move(text)) {}
 
-  /// NUL-terminated, owned by this; null for none.
+  /// NUL-terminated and owned by this. Null for none.
   [[nodiscard]] const char *c_str() const noexcept { return text_ ? text_->c_str() : nullptr; }
-  /// How many bytes it has.
+  /// The length in bytes.
   [[nodiscard]] std::size_t size() const noexcept { return text_ ? text_->size() : 0; }
 
  private:
@@ -138,26 +138,28 @@ struct Message {
   Text source_context = {};
 };
 
-/// How a client sends. What is not set has the default that ue_options names.
+/// How a client sends. A field that is not set has the default that ue_options names.
 struct Options {
   /// Where the API is: https, or http on a loopback host.
   Text base_url = {};
   /// 0: as the specification. 2: the answer carries the conversation's id.
   std::int32_t api_version = 0;
-  /// What to do when the fate of an attempt is unknown.
+  /// What to do when it is unknown whether an attempt delivered the message.
   DeliveryPolicy delivery_policy = DeliveryPolicy::at_most_once;
   /// The most requests for one message. 0: the default.
   std::uint32_t max_attempts = 0;
   /// For DNS, TCP, proxy and TLS of one attempt. 0: the default.
   std::chrono::milliseconds connect_timeout{0};
-  /// For the whole call, every attempt and wait included; in a batch, for each message from its turn on. 0: the default.
+  /// The deadline of the whole call, every attempt and wait included; in a batch, of each message from its turn on.
+  /// 0: the default.
   std::chrono::milliseconds timeout{0};
-  /// The most requests a second over all threads. 0: no limit.
+  /// The rate limit: the most requests a second over all threads. 0: no limit.
   std::uint32_t max_per_second = 0;
-  /// The most connections that a batch uses at once, a thread each, and that are kept; at most 256. 0: the default.
+  /// The size of the connection pool: the most connections that a batch uses at once, a thread each, and that are
+  /// kept for reuse. At most 256. 0: the default.
   std::uint32_t max_connections = 0;
-  /// Special characters of user and password are percent-encoded. "" for none; not set: what HTTPS_PROXY (else ALL_PROXY)
-  /// and NO_PROXY say.
+  /// Special characters of user and password are percent-encoded. "" for none. Not set: the environment variables
+  /// HTTPS_PROXY (else ALL_PROXY) and NO_PROXY.
   Text proxy = {};
   /// A PEM file with the only certificate authorities to trust.
   Text ca_file = {};
@@ -167,22 +169,22 @@ struct Options {
   std::function<void(Level, std::string_view)> log = {};
   /// The least important level that is logged.
   Level log_level = Level::off;
-  /// Asked, on the thread that is inside a call, whether the call shall end as cancelled: at least every 100 ms while it
-  /// waits. Must not throw. With C++20: `[token] { return token.stop_requested(); }`.
+  /// Called on the thread that is inside a call, at least every 100 ms while it waits. If it returns true, the call ends
+  /// as cancelled. Must not throw. With C++20: `[token] { return token.stop_requested(); }`.
   std::function<bool()> interrupt = {};
 };
 
-/// What a call came to. Texts are borrowed from it.
+/// The result of a call. It owns the texts that it returns.
 class Result {
  public:
-  /// Nothing: reads as an unknown failure.
+  /// Empty: reads as an unknown failure.
   Result() noexcept = default;
   /// Takes over a result of the C API.
   explicit Result(ue_result *result) noexcept : handle_(result) {}
 
   /// Whether the call succeeded.
   [[nodiscard]] bool ok() const noexcept { return status() == Status::ok; }
-  /// As ok().
+  /// The same as ok().
   [[nodiscard]] explicit operator bool() const noexcept { return ok(); }
   /// The kind of outcome.
   [[nodiscard]] Status status() const noexcept { return static_cast<Status>(ue_result_status(get())); }
@@ -190,7 +192,7 @@ class Result {
   [[nodiscard]] Delivery delivery() const noexcept { return static_cast<Delivery>(ue_result_delivery(get())); }
   /// Whether the customer may see the message twice.
   [[nodiscard]] bool may_be_duplicate() const noexcept { return ue_result_may_be_duplicate(get()); }
-  /// The HTTP status of the last answer; none when no answer came.
+  /// The HTTP status of the last answer. None if no answer came.
   [[nodiscard]] std::optional<std::int32_t> http_status() const noexcept {
     const auto status = ue_result_http_status(get());
     return status == 0 ? std::nullopt : std::optional(status);
@@ -200,7 +202,7 @@ class Result {
     const auto id = ue_result_conversation_id(get());
     return id < 0 ? std::nullopt : std::optional(id);
   }
-  /// How long to wait before the message is sent again, where that is known.
+  /// How long to wait before the message is sent again, if known.
   [[nodiscard]] std::optional<std::chrono::milliseconds> retry_after() const noexcept {
     const auto wait = ue_result_retry_after_ms(get());
     return wait < 0 ? std::nullopt : std::optional(std::chrono::milliseconds(wait));
@@ -237,7 +239,7 @@ class Result {
 /// A call that failed. what() is the result's message.
 class Error : public std::exception {
  public:
-  /// An error of what a call came to.
+  /// An error for a result.
   explicit Error(Result result) : result_(std::make_shared<const Result>(std::move(result))) {}
   /// The result's message: what happened, what is known of the message, what to do.
   [[nodiscard]] const char *what() const noexcept override { return ue_result_message(result_->get()); }
@@ -245,7 +247,7 @@ class Error : public std::exception {
   [[nodiscard]] Status status() const noexcept { return result_->status(); }
   /// What is known of the message: whether sending it again is safe.
   [[nodiscard]] Delivery delivery() const noexcept { return result_->delivery(); }
-  /// All that is known.
+  /// All details.
   [[nodiscard]] const Result &result() const noexcept { return *result_; }
 
  private:
@@ -256,10 +258,10 @@ class Error : public std::exception {
 /// Sends messages. Keeps its connections: make one and share it.
 class Client {
  public:
-  /// Nothing: refuses to send.
+  /// Empty: refuses to send.
   Client() noexcept = default;
 
-  /// A client, or the reason why there is none. Connects to nothing yet.
+  /// Makes a client. On failure the client is empty and the result says why. Connects to nothing yet.
   [[nodiscard]] static std::pair<Client, Result> try_make(const Text &api_key, const Options &options = {}) noexcept {
     auto state = std::make_unique<State>();
     state->log = options.log;
@@ -288,7 +290,7 @@ class Client {
     return made;
   }
 
-  /// Sends one message and waits for what becomes of it, at most the timeout.
+  /// Sends one message and waits for its outcome, at most the timeout.
   [[nodiscard]] Result try_send_conversation(const Message &message) noexcept {
     const ue_message given = for_c(message);
     ue_result *result = nullptr;
@@ -296,12 +298,12 @@ class Client {
     return Result(result);
   }
 
-  /// Sends many messages over at most max_connections connections at once and waits for all: their results, in their
-  /// order. Those to one client_user_id keep their order. There is no throwing form, as each message has its own result.
+  /// Sends many messages over at most max_connections connections at once and waits for all. Returns their results, in
+  /// the order of the messages. Messages to one client_user_id keep their order. There is no throwing form, because each
+  /// message has its own result.
   ///
-  /// progress: told on this thread after each message how many are done, and how many there are; true stops the batch,
-  /// and then it is told no more.
-  /// Must not throw: that ends the program.
+  /// progress: called on this thread after each message, with the number of messages done and the total. If it returns
+  /// true, the batch stops and it is not called again. Must not throw: that ends the program.
   [[nodiscard]] std::vector<Result> try_send_conversations(
       const std::vector<Message> &messages,
       const std::function<bool(std::size_t done, std::size_t count)> &progress = {}) noexcept {
@@ -322,7 +324,7 @@ class Client {
   }
 
 #ifdef USERENGAGE_HPP_EXCEPTIONS
-  /// As try_make; throws Error when there is no client.
+  /// As try_make; throws Error on failure.
   explicit Client(const Text &api_key, const Options &options = {}) {
     auto made = try_make(api_key, options);
     if (!made.second) throw Error(std::move(made.second));
@@ -337,7 +339,7 @@ class Client {
   }
 #endif
 
-  /// Ends the calls under way in other threads, and every later one, as closed. Does not wait.
+  /// Ends the calls in flight in other threads, and every later one, as closed. Does not wait.
   void close() noexcept { ue_client_close(get()); }
 
   /// The handle of the C API, still owned by this.
@@ -348,7 +350,8 @@ class Client {
     void operator()(ue_client *client) const noexcept { ue_free(client); }
   };
 
-  /// What the C library points to stays where it is when a Client moves. The handle goes before the callbacks.
+  /// On the heap, so that its address stays the same when a Client moves: the C library points to it. The handle is the
+  /// last member, so that it is freed before the callbacks.
   struct State {
     std::function<void(Level, std::string_view)> log{};
     std::function<bool()> interrupt{};
@@ -373,7 +376,7 @@ class Client {
     return given;
   }
 
-  /// As the C API counts: whole and unsigned; what is longer becomes the longest, which it refuses by name.
+  /// Converts a time for the C API. A time out of range becomes UINT32_MAX, which the library refuses by name.
   static std::uint32_t milliseconds(std::chrono::milliseconds time) noexcept {
     return time.count() >= 0 && time.count() < UINT32_MAX ? static_cast<std::uint32_t>(time.count()) : UINT32_MAX;
   }

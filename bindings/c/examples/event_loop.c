@@ -1,6 +1,6 @@
-/* Sends from an event loop: calls wait in a worker thread, the loop never does.
+/* Sends from an event loop. The calls wait in a worker thread, so the loop never blocks.
  *
- * Reads lines of a client_user_id and a content, and reports each as it is done, in order:
+ * Reads lines with a client_user_id and a content, and reports the outcome of each, in order:
  *
  *     cc -pthread event_loop.c $(pkg-config --cflags --libs userengage) -o event_loop
  *     printf '42 Hi\n43 Hello\n' | UE_API_KEY=... ./event_loop */
@@ -19,7 +19,7 @@ typedef struct job {
   ue_result *result;
 } job;
 
-/* Pipes are the queues: a pointer is small enough to be written and read whole, and poll() understands them. */
+/* Two pipes are the queues. A pointer is written and read in one piece, and poll() can wait for it. */
 typedef struct worker {
   ue_client *client;
   int todo[2], done[2];
@@ -32,11 +32,11 @@ static void *work(void *argument) {
     ue_send_conversation(self->client, &next->message, &next->result);
     if (write(self->done[1], &next, sizeof next) < 0) break;
   }
-  close(self->done[1]); /* the loop's end */
+  close(self->done[1]); /* ends the loop */
   return NULL;
 }
 
-/* A message of the next line of standard input; false at its end. */
+/* Queues the next line of standard input as a message. False at the end of the input. */
 static bool take_line(worker *self) {
   job *next = calloc(1, sizeof *next);
   if (next == NULL || fgets(next->line, sizeof next->line, stdin) == NULL) {
@@ -73,7 +73,7 @@ int main(void) {
   if (self.client == NULL) fprintf(stderr, "%s\n", ue_result_message(result));
   ue_result_free(result);
   if (self.client == NULL || pipe(self.todo) != 0 || pipe(self.done) != 0) return 2;
-  setvbuf(stdin, NULL, _IONBF, 0); /* what poll() has not told of must not wait in a buffer */
+  setvbuf(stdin, NULL, _IONBF, 0); /* unbuffered: poll() does not see lines in a buffer */
   if (pthread_create(&thread, NULL, work, &self) != 0) return 2;
 
   struct pollfd events[] = {{STDIN_FILENO, POLLIN, 0}, {self.done[0], POLLIN, 0}};
@@ -81,8 +81,8 @@ int main(void) {
     if (poll(events, 2, -1) < 0) continue; /* a signal */
     if (events[1].revents != 0 && !report(&self)) break;
     if (events[0].revents != 0 && !take_line(&self)) {
-      events[0].fd = -1;   /* no more lines; poll() passes it over */
-      close(self.todo[1]); /* the worker's end, once it has sent what is left */
+      events[0].fd = -1;    /* no more lines: poll() ignores it */
+      close(self.todo[1]); /* ends the worker, after the remaining messages */
     }
   }
 

@@ -1,4 +1,4 @@
-/* Sends one message to a customer, and says what became of it.
+/* Sends one message to a customer, and prints the outcome.
  *
  *     cc send.c $(pkg-config --cflags --libs userengage) -o send
  *     UE_API_KEY=... ./send [client_user_id] [content] */

@@ -28,16 +28,16 @@ final class Client
     private FFI $ffi;
     private Handle $handle;
 
-    /** Kept as long as the library may call it. */
+    /** Must live as long as the library may call it. */
     private ?Hooks $hooks = null;
 
     /**
      * Makes a client. Connects to nothing yet.
      *
-     * @param string $apiKey The 64 characters from UserEngage's settings. It is shown nowhere.
+     * @param string $apiKey The 64 characters from UserEngage's settings. No exception, log line or dump shows it.
      *
      * @throws InvalidArgumentException The key or an option cannot be used: the text names it and says why.
-     * @throws Exception\LibraryException The shared library is not to be had, or PHP's FFI is off.
+     * @throws Exception\LibraryException The shared library was not found, or PHP's FFI is off.
      */
     public function __construct(#[\SensitiveParameter] string $apiKey, ?Options $options = null)
     {
@@ -57,7 +57,7 @@ final class Client
     }
 
     /**
-     * Sends one message and waits for what becomes of it, at most the timeout of the options.
+     * Sends one message and waits for its outcome, at most the timeout of the options.
      *
      * @param int|string $clientUserId Who gets the message.
      * @param string $content Text or HTML.
@@ -69,8 +69,8 @@ final class Client
      * @return Result The message was delivered.
      * @throws UserEngageException Everything else, one class for each kind of failure. Its $delivery tells whether it
      *     is safe to send the message again.
-     * @throws \Throwable What the interrupt callback or a signal's handler threw, with the outcome as its last previous
-     *     exception.
+     * @throws \Throwable The exception of the interrupt callback or of a signal handler. Its last previous exception is
+     *     the outcome.
      */
     public function sendConversation(
         int|string $clientUserId,
@@ -81,11 +81,11 @@ final class Client
         #[\SensitiveParameter]
         array|object|null $sourceContext = null,
     ): Result {
-        // What is sent from a callback or a signal's handler meanwhile takes another one.
+        // Take the spare one out: a callback or a signal handler may send meanwhile, and then needs another.
         $call = Call::$spare ?? new Call();
         Call::$spare = null;
         $call->message->set($clientUserId, $content, $user, $source, $sourceContext);
-        // Without callbacks, what is thrown in the end is a signal's handler's alone.
+        // Without callbacks, only signal handlers can throw at the end.
         $held = $this->hooks === null ? Signals::hold() : Hooks::begin();
         $this->ffi->ue_send_conversation($this->handle->begin(), $call->message->pointer, $call->result->pointer);
         $this->handle->end();
@@ -102,31 +102,31 @@ final class Client
     }
 
     /**
-     * Sends many messages, at most maxConnections at once, while what it returns is iterated over:
+     * Sends many messages, at most maxConnections at once. It sends while you iterate over the generator:
      *
      *     foreach ($client->sendConversations($messages) as $key => $outcome) {
      *         $outcome->delivery === Delivery::Delivered || $review->add($key, $outcome);
      *     }
      *
-     * Reads $step messages, sends them, waits for all, gives out what became of each, and reads on; so a generator may
-     * make any number of them. Those to one clientUserId keep their order, also where an earlier one fails. Where the
-     * iteration is left early, no more are read. The timeout counts for each message from its turn on, and not while it
-     * waits for one: a slow rate or a long pause makes the sending long, but fails no message.
+     * Reads $step messages, sends them, waits for all, yields the outcome of each, and reads the next step. So a
+     * generator may produce any number of messages. Messages to one clientUserId keep their order, even if an earlier
+     * one fails. If you leave the loop early, no more messages are read. The timeout of a message starts when its turn
+     * comes: a low rate limit or a long pause makes the batch slow, but fails no message.
      *
      * @template K
      * @param iterable<K, Message> $messages
-     * @param (callable(int, ?int): mixed)|null $progress Told after each message how many are done, and how many there
-     *     are where $messages can be counted. True ends the sending: what is under way ends, the rest of the step was
-     *     not delivered, and no more are read. What it throws does the same. With pcntl_async_signals(true) signals'
-     *     handlers run then, and may throw likewise. Defaults to none.
-     * @param int $step How many messages are in memory at a time. With more, the connections idle less at the end of
-     *     each step; with fewer, outcomes come sooner. Defaults to 250.
+     * @param (callable(int, ?int): mixed)|null $progress Called after each message with the number of messages
+     *     done, and the total if $messages can be counted. If it returns true or throws, the sending ends: messages in
+     *     flight are cancelled, the rest of the step is not delivered, and no more are read. Signal handlers run at the
+     *     same time with pcntl_async_signals(true), and may throw as well. Defaults to none.
+     * @param int $step How many messages are in memory at a time. A larger step leaves connections idle less often at
+     *     the end of each step; a smaller one yields outcomes sooner. Defaults to 250.
      *
-     * @return \Generator<K, Result|UserEngageException> What became of each message, by its key and in their order. No
-     *     message's failure is thrown: it is the message's outcome. To be iterated over once.
-     * @throws InvalidArgumentException The step is none.
-     * @throws \Throwable In the iteration: what the iterable, a callback or a signal's handler threw, after the outcome
-     *     of every message that was read; a TypeError where something else than a Message was read.
+     * @return \Generator<K, Result|UserEngageException> The outcome of each message, by its key and in the order of the
+     *     messages. A failure is not thrown: it is yielded as the outcome. Iterate over it once.
+     * @throws InvalidArgumentException The step is less than 1.
+     * @throws \Throwable In the iteration, after the outcome of every message that was read: the exception of the
+     *     iterable, a callback or a signal handler; a TypeError if $messages holds anything but Message objects.
      */
     public function sendConversations(
         #[\SensitiveParameter]
@@ -149,7 +149,7 @@ final class Client
     private function outcomes(iterable $batches, ?Progress $progress, Unread $unread): \Generator
     {
         $unread->begun = true;
-        // It holds on to $this, so that the client outlives a call that a callback left half-way.
+        // The closure keeps $this, so that the client outlives a call that a callback interrupted with exit().
         $call = function (FFI\CData $messages, int $count, FFI\CData $results) use ($progress): void {
             [$function, $userData] = [$progress?->function(), $progress?->userData()];
             $client = $this->handle->begin();
@@ -172,7 +172,7 @@ final class Client
         }
     }
 
-    /** Closes the connections; every later call throws a ClosedException. May be called any number of times. */
+    /** Closes the connections. Every later call throws a ClosedException. Closing twice does no harm. */
     public function close(): void
     {
         $this->ffi->ue_client_close($this->handle->begin());
@@ -195,7 +195,7 @@ final class Client
     }
 
     /**
-     * What var_dump shows: nothing, so that no key can.
+     * var_dump shows nothing, so that it cannot show the key.
      *
      * @return array<string, mixed>
      */

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace UserEngage;
 
 /**
- * One of the messages that Client::sendConversations() sends. What it holds is looked at when it is sent.
+ * One of the messages that Client::sendConversations() sends. Its values are checked when it is sent.
  *
  *     new Message(42, 'Hi <b>user</b>!', source: Source::Email)
  */

@@ -23,22 +23,22 @@ final class Options
      * @param ?float $connectTimeout Seconds for DNS, TCP, proxy and TLS of one attempt. Defaults to 10.
      * @param ?float $timeout Seconds for a message, every attempt and wait included; with sendConversations from its
      *     turn on. Defaults to 30.
-     * @param ?int $maxPerSecond The most requests a second of this client. Defaults to no limit.
-     * @param ?int $maxConnections The most connections that a batch uses at once, and that are kept for reuse; at most
-     *     256. Defaults to 8.
+     * @param ?int $maxPerSecond The rate limit: the most requests a second of this client. Defaults to no limit.
+     * @param ?int $maxConnections The size of the connection pool: the most connections that a batch uses at once,
+     *     and that stay open, idle, for reuse. At most 256. Defaults to 8.
      * @param ?string $proxy Such as "http://user:password@proxy:3128", special characters percent-encoded; "" for none.
-     *     With an http baseUrl on a loopback host, too. Defaults, for https, to what HTTPS_PROXY (else ALL_PROXY) and
-     *     NO_PROXY say.
+     *     Also used with an http baseUrl on a loopback host. Defaults, for https only, to the environment variables
+     *     HTTPS_PROXY (else ALL_PROXY) and NO_PROXY.
      * @param ?string $caFile A PEM file with the only certificate authorities to trust. Defaults to Mozilla's, which
      *     are built in.
      * @param ?string $userAgent Put before "userengage/<version>" in the User-Agent header. Defaults to nothing.
-     * @param ?LoggerInterface $logger Gets a line for each thing worth knowing, without the API key or the content.
-     *     What it throws goes to PHP's error log. It must not exit. Defaults to none.
+     * @param ?LoggerInterface $logger Receives the log lines. They contain neither the API key nor the content. An
+     *     exception that it throws goes to PHP's error log. It must not call exit(). Defaults to none.
      * @param string $logLevel The least important of PSR-3's levels that is logged. Defaults to "info".
-     * @param (\Closure(): (bool|null))|null $interrupt Asked whether to end a call: at once when a signal came in,
-     *     else every 100 ms; true ends the call with a CancelledException. What it throws ends the call too and is
-     *     thrown on. With pcntl_async_signals(true) signals' handlers run then, and may throw likewise. Neither may
-     *     exit. Defaults to none: then signals' handlers run when the call is over.
+     * @param (\Closure(): (bool|null))|null $interrupt Called during a call: at once after a signal, else every
+     *     100 ms. True cancels the call with a CancelledException. An exception that it throws also ends the call and
+     *     is thrown on. With pcntl_async_signals(true), signal handlers run at the same time, and may throw as well.
+     *     Neither may call exit(). Defaults to none: then signal handlers run when the call is over.
      */
     public function __construct(
         public readonly ?string $baseUrl = null,

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace UserEngage;
 
-/** What a delivered message came to. A message that was not delivered throws instead. */
+/** The result for a delivered message. A message that was not delivered throws instead. */
 final class Result
 {
     /** @internal The client makes these. */
@@ -23,7 +23,7 @@ final class Result
         public readonly bool $mayBeDuplicate,
         /** The body of the answer as it came, at most 64 KiB of it. It may quote the message: keep it out of logs. */
         public readonly string $body,
-        /** As every outcome has it. */
+        /** Always Delivered. Results and exceptions share this property. */
         public readonly Delivery $delivery = Delivery::Delivered,
     ) {
     }

@@ -154,7 +154,7 @@ def test_wait_for_ends_a_call(sandbox: Sandbox, run: Callable[..., Any], user_id
     run(test)
 
 
-def test_closing_ends_what_is_under_way_and_what_follows(
+def test_closing_ends_the_calls_in_flight_and_the_later_ones(
     sandbox: Sandbox, run: Callable[..., Any], user_id: str
 ) -> None:
     async def test(client: AsyncClient) -> None:
@@ -214,7 +214,7 @@ def test_context_variables_reach_the_log(
 
 
 @pytest.mark.parametrize("end", ["pass", "os._exit(0)"])
-def test_the_interpreter_ends_with_calls_under_way(sandbox: Sandbox, user_id: str, end: str) -> None:
+def test_the_interpreter_ends_with_calls_in_flight(sandbox: Sandbox, user_id: str, end: str) -> None:
     sandbox.order("hang", user_id, times=20)
     program = f"""
 import asyncio, os, threading, time, userengage

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace UserEngage\Exception;
 
-/** A fault of the library, contained. */
+/** A bug in the library. It was caught, and the process is intact. */
 final class InternalException extends UserEngageException
 {
 }

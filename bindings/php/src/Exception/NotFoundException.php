@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace UserEngage\Exception;
 
-/** 404: there is no such user. */
+/** 404: the user does not exist. */
 final class NotFoundException extends UserEngageException
 {
 }

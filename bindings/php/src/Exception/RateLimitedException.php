@@ -5,8 +5,8 @@ declare(strict_types=1);
 namespace UserEngage\Exception;
 
 /**
- * 429: too many requests; or, with nothing sent, no turn in time for maxPerSecond or a pause. $retryAfter says how many
- * seconds to wait.
+ * 429: too many requests. Or nothing was sent, because the rate limit (maxPerSecond or the pause after a 429) left no
+ * turn before the deadline. $retryAfter says how many seconds to wait.
  */
 final class RateLimitedException extends UserEngageException
 {

@@ -12,7 +12,7 @@ use UserEngage\Delivery;
  */
 class UserEngageException extends \RuntimeException
 {
-    /** By ue_status. */
+    /** The class for each ue_status. */
     private const CLASSES = [
         1 => InvalidArgumentException::class,
         2 => ConnectException::class,
@@ -35,8 +35,8 @@ class UserEngageException extends \RuntimeException
         string $message,
         ?int $status = null,
         ?\Throwable $previous = null,
-        /** Whether the message was delivered. Unless Delivery::NotDelivered, the customer may see it twice if it is
-         *  sent again. */
+        /** What is known about the delivery. Unless it is Delivery::NotDelivered, the customer may see the message
+         *  twice if it is sent again. */
         public readonly Delivery $delivery = Delivery::NotDelivered,
         /** The HTTP status of the last answer. Null: no answer came. */
         public readonly ?int $httpStatus = null,
@@ -57,7 +57,7 @@ class UserEngageException extends \RuntimeException
     }
 
     /**
-     * The class for a ue_status; this one for a status that a newer library has.
+     * The class for a ue_status. This base class for a status of a newer library.
      *
      * @internal
      * @return class-string<UserEngageException>

@@ -12,7 +12,7 @@ use UserEngage\Message;
 use UserEngage\Result;
 
 /**
- * Messages that are sent with one call of the library.
+ * The messages of one ue_send_conversations call.
  *
  * @internal
  */
@@ -24,14 +24,14 @@ final class Batch
     /** @var array<int, NativeMessage|InvalidArgumentException> */
     private array $messages = [];
 
-    /** As many ue_result *, each NULL when it is freed. */
+    /** One ue_result * for each message. NULL once it is freed. */
     private FFI\CData $results;
 
     private bool $cancelled = false;
 
     /**
-     * The messages in batches of at most $step. Reads those of one batch before it gives that out. What the reading
-     * throws is thrown after the last batch, so that nothing that was read is lost.
+     * Reads the messages in batches of at most $step, and yields each batch when it is full. An exception from
+     * $messages is thrown after the last batch, so that no message that was read is lost.
      *
      * @param iterable<mixed, mixed> $messages
      * @return \Generator<int, self>
@@ -63,7 +63,7 @@ final class Batch
         }
     }
 
-    /** Frees the results that were not given out. */
+    /** Frees the results that outcomes() has not yielded. */
     public function __destruct()
     {
         if (isset($this->results)) {
@@ -79,10 +79,11 @@ final class Batch
     }
 
     /**
-     * Sends all, and waits for what becomes of them.
+     * Sends all messages and waits for their results.
      *
-     * @param \Closure(FFI\CData, int, FFI\CData): void $call The call: ue_message *, how many, and ue_result **.
-     * @return ?\Throwable What a callback or a signal's handler threw.
+     * @param \Closure(FFI\CData, int, FFI\CData): void $call Makes the call. It takes the ue_message *, the
+     *     count and the ue_result **.
+     * @return ?\Throwable The exception of a callback or a signal handler.
      */
     public function send(\Closure $call): ?\Throwable
     {
@@ -93,12 +94,12 @@ final class Batch
             if ($message instanceof NativeMessage) {
                 $messages[$index] = $message->pointer[0];
             } else {
-                // The library refuses it on its turn, so that it counts.
+                // An empty message: the library refuses it in its turn, so that the progress counts it.
                 $messages[$index]->struct_size = FFI::sizeof($messages[$index]);
             }
         }
         $held = Hooks::begin();
-        Excursion::run(static fn () => $call(FFI::addr($messages[0]), $count, FFI::addr($results[0])));
+        FiberCall::run(static fn () => $call(FFI::addr($messages[0]), $count, FFI::addr($results[0])));
         try {
             Hooks::end($held);
             return null;
@@ -108,7 +109,7 @@ final class Batch
     }
 
     /**
-     * What became of each message, by its key and in their order. Each is freed when it was given out.
+     * Yields the outcome of each message, by its key and in the order of the messages. Frees each result first.
      *
      * @return \Generator<mixed, Result|UserEngageException>
      */
@@ -121,7 +122,8 @@ final class Batch
             $result = $this->results[$index];
             $outcome = $message instanceof NativeMessage ? $reader->read($result) : $message;
             $this->cancelled = $this->cancelled || $outcome instanceof CancelledException;
-            // In this order, and with nothing in between: a signal's handler may throw at any call.
+            // Forget the result before it is freed: a signal handler may throw at any call, and must not lead to a
+            // second free.
             $this->results[$index] = null;
             $ffi->ue_result_free($result);
             unset($this->messages[$index], $message);
@@ -129,7 +131,7 @@ final class Batch
         }
     }
 
-    /** Whether a callback ended it, as far as the outcomes were given out. */
+    /** Whether a callback ended the batch, judged by the outcomes yielded so far. */
     public function wasCancelled(): bool
     {
         return $this->cancelled;

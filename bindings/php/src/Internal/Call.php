@@ -5,14 +5,14 @@ declare(strict_types=1);
 namespace UserEngage\Internal;
 
 /**
- * What a call of ue_send_conversation takes and gives. It can serve one call after another: making it takes longer than
+ * The message and the result of one ue_send_conversation. Reused for many calls, because making one takes longer than
  * using it.
  *
  * @internal
  */
 final class Call
 {
-    /** One that no call uses. Not in the client, where a dump would show the content that was sent last. */
+    /** One that no call uses at the moment. It is not kept in the client, where a dump would show the last content. */
     public static ?self $spare = null;
 
     public readonly NativeMessage $message;

@@ -7,8 +7,8 @@ namespace UserEngage\Internal;
 use FFI;
 
 /**
- * A ue_client, and when it is freed: with its Client, or at the end of a request that a fatal error ended, such as
- * "Allowed memory size exhausted". PHP calls no destructors then, and the process lives on under a web server.
+ * Owns a ue_client. Frees it with its Client, or at the end of a request after a fatal error such as "Allowed memory
+ * size exhausted": PHP calls no destructors then, and under a web server the process lives on.
  *
  * @internal
  */
@@ -25,12 +25,12 @@ final class Handle
         self::$all[spl_object_id($this)] = $this;
         if (!self::$registered) {
             self::$registered = true;
-            // Once more, so that it comes after those of the application.
+            // Registered from a shutdown function, so that it runs after those of the application.
             register_shutdown_function(static fn () => register_shutdown_function(self::freeAfterFatalError(...)));
         }
     }
 
-    /** The pointer, for a call that ends with end(). Null: it was freed, which the library refuses by name. */
+    /** The pointer, for a call that ends with end(). Null after free(): the library then refuses the call by name. */
     public function begin(): ?FFI\CData
     {
         $this->calls++;
@@ -59,7 +59,7 @@ final class Handle
             return; // destructors follow
         }
         foreach (self::$all as $handle) {
-            // A call that the error left half-way would be waited for without end.
+            // ue_free waits for calls, and would wait forever for one that the error interrupted.
             if ($handle->calls === 0) {
                 $handle->free();
             }

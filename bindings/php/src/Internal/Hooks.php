@@ -11,14 +11,14 @@ use UserEngage\Options;
 /**
  * The logger and the interrupt callback of one client, in the form that the library calls.
  *
- * Nothing is ever thrown through the library: PHP would end the process. Two functions serve all clients, because PHP
- * frees such functions no earlier than at the end of the request.
+ * The callbacks never throw through the library: PHP would end the process. Two functions serve all clients, because
+ * PHP frees such functions only at the end of the request.
  *
  * @internal
  */
 final class Hooks
 {
-    /** The library's level by PSR-3's: the least important one that is logged. */
+    /** From a PSR-3 level to the library's level. The option names the least important level that is logged. */
     private const LEVELS = [
         'emergency' => 1,
         'alert' => 1,
@@ -30,13 +30,13 @@ final class Hooks
         'debug' => 5,
     ];
 
-    /** PSR-3's level by the library's. */
+    /** From the library's level to PSR-3's. */
     private const NAMES = [1 => 'error', 2 => 'warning', 3 => 'info', 4 => 'debug', 5 => 'debug'];
 
     /** The ue_log_fn and the ue_interrupt_fn, in a ue_options. */
     private static ?FFI\CData $functions = null;
 
-    /** @var list<?\Throwable> What a callback threw in each call under way. A callback may make a call of its own. */
+    /** @var list<?\Throwable> What a callback threw, for each call in flight. A callback may make calls itself. */
     private static array $thrown = [];
 
     private UserData $userData;
@@ -46,7 +46,7 @@ final class Hooks
         $this->userData = new UserData($this);
     }
 
-    /** Sets the callbacks of a ue_options, which need this object as long as a client has them. */
+    /** Sets the callbacks of a ue_options. This object must outlive the client that has them. */
     public function set(FFI\CData $options): void
     {
         $functions = self::$functions ??= self::functions();
@@ -62,20 +62,20 @@ final class Hooks
         }
     }
 
-    /** Begins a call of the library that may call back. Returns what end() wants. */
+    /** Begins a call of the library that may call back. Pass the returned value to end(). */
     public static function begin(): bool
     {
         self::$thrown[] = null;
         return Signals::hold();
     }
 
-    /** Keeps what a callback threw until the call is over. */
+    /** Keeps a callback's exception until the call is over. */
     public static function keep(\Throwable $thrown): void
     {
         self::$thrown[count(self::$thrown) - 1] = $thrown;
     }
 
-    /** Ends a call, and throws what a callback threw. */
+    /** Ends a call, and throws the exception that a callback threw. */
     public static function end(bool $held): void
     {
         $thrown = array_pop(self::$thrown);
@@ -93,11 +93,11 @@ final class Hooks
         $functions = Native::new('ue_options');
         $functions->log = static function (FFI\CData $userData, int $level, string $text): void {
             $hooks = self::of($userData);
-            Excursion::leave(static fn (): int => $hooks?->log($level, $text) ?? 0);
+            FiberCall::leave(static fn (): int => $hooks?->log($level, $text) ?? 0);
         };
         $functions->interrupt = static function (FFI\CData $userData): int {
             $hooks = self::of($userData);
-            return Excursion::leave(static fn (): int => $hooks?->interrupt() ?? 0);
+            return FiberCall::leave(static fn (): int => $hooks?->interrupt() ?? 0);
         };
         return $functions;
     }
@@ -107,7 +107,7 @@ final class Hooks
         try {
             $this->options->logger?->log(self::NAMES[$level] ?? 'debug', $text);
         } catch (\Throwable $thrown) {
-            // It must not make a delivered message look like a failure.
+            // Not thrown: a failing logger must not make a delivered message look like a failure.
             error_log('UserEngage: the logger failed: ' . $thrown->getMessage());
         }
         return 0;

@@ -7,7 +7,7 @@ namespace UserEngage\Internal;
 use UserEngage\Exception\LibraryException;
 
 /**
- * Puts the shared library where this package finds it.
+ * Installs the shared library where this package finds it.
  *
  * @internal
  */
@@ -24,7 +24,7 @@ final class Installer
     private const NAME = '/^(libuserengage\.so[.0-9]*|libuserengage[.0-9]*\.dylib|userengage\.dll)$/';
 
     /**
-     * Installs from $file, and returns what to tell the user. Programs that run go on with the library they have.
+     * Installs from $file, and returns the lines to print. Running programs keep the library that they have loaded.
      *
      * @return list<string>
      */
@@ -70,7 +70,7 @@ final class Installer
         throw new LibraryException("$archive holds no shared library: give one made for " . PHP_OS_FAMILY);
     }
 
-    /** A file is replaced, never written over: a program that has it mapped would crash. */
+    /** Replaces the file and never overwrites it: a program that has it mapped would crash. */
     private static function put(string $from, string $name): string
     {
         $bytes = file_get_contents($from);

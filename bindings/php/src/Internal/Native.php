@@ -9,7 +9,7 @@ use UserEngage\Exception\InvalidArgumentException;
 use UserEngage\Exception\LibraryException;
 
 /**
- * The shared library: finds it, and hands out the one FFI object of this process.
+ * Finds the shared library and gives the one FFI object of this process.
  *
  * @internal
  */
@@ -17,7 +17,7 @@ final class Native
 {
     private static ?FFI $ffi = null;
 
-    /** @var array<string, FFI\CType> By their names: parsing one costs more than using it. */
+    /** @var array<string, FFI\CType> By name: parsing a type costs more than using it. */
     private static array $types = [];
 
     public static function ffi(): FFI
@@ -32,14 +32,14 @@ final class Native
         return $ffi->new(self::$types[$type] ??= $ffi->type($type));
     }
 
-    /** As many zeroed values of a type of the header, 1 or more. */
+    /** An array of zeroed values of a type of the header. The count is 1 or more. */
     public static function array(string $type, int $count): FFI\CData
     {
         $ffi = self::ffi();
         return $ffi->new(FFI::arrayType(self::$types[$type] ??= $ffi->type($type), [$count]));
     }
 
-    /** A copy of $text and of the NUL that ends it, in memory that C can read. */
+    /** Copies $text and a final NUL into memory that C can read. */
     public static function copy(#[\SensitiveParameter] string $text): FFI\CData
     {
         $length = strlen($text) + 1;
@@ -48,7 +48,7 @@ final class Native
         return $copy;
     }
 
-    /** The library that is used: USERENGAGE_LIBRARY's, the one beside the package, a checkout's, or the system's. */
+    /** The path of the library: from USERENGAGE_LIBRARY, beside the package, in a checkout, or the system's. */
     public static function library(): string
     {
         $chosen = getenv('USERENGAGE_LIBRARY');
@@ -74,7 +74,7 @@ final class Native
         };
     }
 
-    /** The version of a library, when it can be used here. */
+    /** The version of a library, if it can be used here. */
     public static function version(string $library): string
     {
         return self::open($library)->ue_version();
@@ -83,8 +83,8 @@ final class Native
     /**
      * Keeps the library and its header for all requests. Only for a preload script.
      *
-     * Does nothing where ffi.preload has done it, and where PHP cannot: before 8.3 not with opcache.preload_user. The
-     * header is then read once a request.
+     * Does nothing if ffi.preload has done it, or if PHP cannot do it (before 8.3, with opcache.preload_user). In the
+     * latter case each request reads the header.
      */
     public static function preload(): void
     {
@@ -105,14 +105,14 @@ final class Native
         }
     }
 
-    /** The header with a library's path in it, as FFI::load and ffi.preload want it. */
+    /** The header with the path of a library in it, as FFI::load and ffi.preload need it. */
     public static function headerFor(string $library): string
     {
         $line = '#define FFI_LIB "' . addcslashes($library, '"\\') . '"';
         return (string) preg_replace_callback('/^#define FFI_LIB .*$/m', static fn (): string => $line, self::header());
     }
 
-    /** $text, when C can read it: its strings end at the first NUL. */
+    /** Returns $text, and refuses a NUL in it: C's strings end there. */
     public static function text(string $field, #[\SensitiveParameter] string $text): string
     {
         $at = strpos($text, "\0");

@@ -12,22 +12,22 @@ use UserEngage\Source;
 use function strlen;
 
 /**
- * A ue_message, with the memory that its texts are in. It can be set to one message after another.
+ * A ue_message. Owns the memory of its texts. Can be set to one message after another.
  *
  * @internal
  */
 final class NativeMessage
 {
-    /** Texts of more bytes have their memory until the next message alone. */
+    /** Longer texts keep their memory only until the next message. */
     private const KEPT = 65536;
 
-    /** A ue_message *, valid as long as this object. Its texts are so until the next message. */
+    /** A ue_message *, valid as long as this object. Its texts are valid until the next message. */
     public readonly FFI\CData $pointer;
 
     private FFI\CData $struct;
     private FFI\CData $texts;
 
-    /** How many bytes $texts has. */
+    /** The size of $texts in bytes. */
     private int $size = 0;
 
     public function __construct()
@@ -47,7 +47,7 @@ final class NativeMessage
         #[\SensitiveParameter]
         array|object|null $sourceContext,
     ): void {
-        // 0 means "none given" to C, and an int32_t is narrower than PHP's integers.
+        // Refused here: 0, which means "none given" to C, and numbers beyond an int32_t.
         if ($user === 0) {
             throw new InvalidArgumentException(
                 'user is 0: give the positive id of the agent who writes, or leave it out',
@@ -65,7 +65,7 @@ final class NativeMessage
         $texts = $this->copy("$id\0$content\0$context\0");
         $struct = $this->struct;
         $struct->client_user_id_length = strlen($id);
-        // Sums of the array and not of a pointer to it, whose type PHP would free with the first sum.
+        // Add to the array and not to a pointer to it: PHP would free the pointer's type with the first sum.
         $struct->content = $texts + (strlen($id) + 1);
         $struct->content_length = strlen($content);
         $struct->user = $user ?? 0;
@@ -74,7 +74,7 @@ final class NativeMessage
         $struct->source_context_length = strlen($context);
     }
 
-    /** A copy that C can read, and that client_user_id points to. */
+    /** A copy that C can read. client_user_id points to it. */
     private function copy(#[\SensitiveParameter] string $texts): FFI\CData
     {
         $length = strlen($texts);

@@ -9,7 +9,7 @@ use UserEngage\Exception\InvalidArgumentException;
 use UserEngage\Options;
 
 /**
- * The options as a ue_options, with the memory that its texts are in.
+ * The options as a ue_options. Owns the memory of its texts.
  *
  * @internal
  */
@@ -56,7 +56,7 @@ final class NativeOptions
         $this->texts[] = $copy;
     }
 
-    /** 0 means the default to C, and what does not fit into a uint32_t would be cut off: both are refused here. */
+    /** Refuses 0, which means the default to C, and numbers that a uint32_t would cut off. */
     private function setCount(string $field, ?int $count): void
     {
         if ($count === null) {

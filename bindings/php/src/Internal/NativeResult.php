@@ -12,13 +12,13 @@ use UserEngage\Result;
 use function strlen;
 
 /**
- * Room for a ue_result, and what that holds. It serves one call after another.
+ * Receives a ue_result and reads it. Reused for one call after another.
  *
  * @internal
  */
 final class NativeResult
 {
-    /** What a call takes as its ue_result **. Valid as long as this object. */
+    /** The ue_result ** for a call. Valid as long as this object. */
     public readonly FFI\CData $pointer;
 
     private FFI $ffi;
@@ -38,7 +38,7 @@ final class NativeResult
         $this->outcomePointer = FFI::addr($this->outcome);
     }
 
-    /** What a call has put here. To be asked once after each call: it is freed. */
+    /** Reads the result of a call and frees it. Call it once after each call. */
     public function take(): Result|UserEngageException
     {
         $outcome = $this->read($this->result);
@@ -46,7 +46,7 @@ final class NativeResult
         return $outcome;
     }
 
-    /** What a ue_result holds: what became of a message. An exception is thrown by nobody. */
+    /** Reads a ue_result. Returns the exception of a failure, and does not throw it. */
     public function read(FFI\CData $result): Result|UserEngageException
     {
         $this->ffi->ue_result_read($result, $this->outcomePointer);
@@ -93,7 +93,7 @@ final class NativeResult
         if (strlen($body) === $length) {
             return $body;
         }
-        // FFI makes a string of a const char * and ends it at the first NUL, which a void * does not suffer.
+        // FFI turns a const char * field into a string that ends at the first NUL. A void * stays a pointer.
         return FFI::string($this->ffi->cast('void **', FFI::addr($this->outcome->body))[0], $length);
     }
 }

@@ -13,13 +13,13 @@ use FFI;
  */
 final class Progress
 {
-    /** The ue_progress_fn, one for all: PHP frees such functions no earlier than at the end of the request. */
+    /** The ue_progress_fn, shared by all: PHP frees such functions only at the end of the request. */
     private static ?FFI\CData $functions = null;
 
     private UserData $userData;
     private bool $stopped = false;
 
-    /** How many messages the steps before this one had. */
+    /** The number of messages in the steps before this one. */
     private int $before = 0;
 
     /** @param \Closure(int, ?int): mixed $callback */
@@ -34,7 +34,7 @@ final class Progress
             $functions = Native::array('ue_progress_fn', 1);
             $functions[0] = static function (FFI\CData $userData, int $done, int $count): int {
                 $progress = UserData::object($userData);
-                return $progress instanceof self ? Excursion::leave(static fn (): int => $progress->tell($done)) : 0;
+                return $progress instanceof self ? FiberCall::leave(static fn (): int => $progress->tell($done)) : 0;
             };
             self::$functions = $functions;
         }
@@ -58,13 +58,13 @@ final class Progress
         return $this->stopped;
     }
 
-    /** Returns 1 where the batch ends. Nobody is told any more once it does. */
+    /** Returns 1 to end the batch. After that, the callback is not called any more. */
     private function tell(int $done): int
     {
         try {
             if (!$this->stopped) {
                 Signals::dispatch();
-                // No other value than true: `fn ($done) => print($done)` returns 1 and means nothing by it.
+                // Only true counts: `fn ($done) => print($done)` returns 1 by accident.
                 $this->stopped = ($this->callback)($this->before + $done, $this->count) === true;
             }
         } catch (\Throwable $thrown) {

@@ -5,9 +5,9 @@ declare(strict_types=1);
 namespace UserEngage\Internal;
 
 /**
- * Signals' handlers while the library calls back.
+ * Holds signal handlers back while the library may call back.
  *
- * With pcntl_async_signals(true), PHP may run a handler as a callback returns, where nothing catches what it throws and
+ * With pcntl_async_signals(true), PHP may run a handler as a callback returns. Nothing catches an exception there, and
  * PHP ends the process. So handlers are held back during a call, and run in the interrupt callback and after the call.
  *
  * @internal
@@ -16,7 +16,7 @@ final class Signals
 {
     private static bool $held = false;
 
-    /** Begins to hold handlers back. Returns what release() wants. */
+    /** Begins to hold handlers back. Pass the returned value to release(). */
     public static function hold(): bool
     {
         if (!\function_exists('pcntl_async_signals') || !pcntl_async_signals()) {
@@ -26,7 +26,7 @@ final class Signals
         return self::$held = true;
     }
 
-    /** Runs the handlers that were held back, where a throw is caught. */
+    /** Runs the handlers that were held back. The caller catches what they throw. */
     public static function dispatch(): void
     {
         if (self::$held) {
@@ -34,7 +34,7 @@ final class Signals
         }
     }
 
-    /** Ends what hold() began, and runs the handlers that are left. */
+    /** Ends what hold() began, and runs the remaining handlers. */
     public static function release(bool $held): void
     {
         if ($held) {

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace UserEngage\Internal;
 
 /**
- * Warns where what sendConversations() returns is dropped before anything was sent.
+ * Warns when the generator of sendConversations() is dropped before it was iterated over, because nothing was sent.
  *
  * @internal
  */

@@ -7,7 +7,7 @@ namespace UserEngage\Internal;
 use FFI;
 
 /**
- * An object as the user_data that the library hands to a callback, as long as this lives.
+ * The user_data that the library passes to a callback. It leads to an object as long as this lives.
  *
  * @internal
  */
@@ -39,7 +39,7 @@ final class UserData
         return Native::ffi()->cast('void *', FFI::addr($this->memory));
     }
 
-    /** The object that a callback's user_data stands for. */
+    /** The object to which a callback's user_data leads. */
     public static function object(FFI\CData $pointer): ?object
     {
         $number = (int) Native::ffi()->cast('int64_t *', $pointer)[0];

@@ -1,11 +1,11 @@
-"""Sends conversation messages to UserEngage (User.com) and says what became of each of them.
+"""Sends conversation messages to UserEngage (User.com) and reports the outcome of each of them.
 
     import userengage
 
     with userengage.Client("<your_64_char_api_key>") as client:
         result = client.send_conversation(42, "Hi <b>user</b>, enjoy our product!", source=userengage.Source.EMAIL)
 
-What is not delivered raises an `Error`, whose `delivery` says whether the message is safe to send again.
+A message that was not delivered raises an `Error`. Its `delivery` says whether the message is safe to send again.
 Log lines go to the logger "userengage".
 """
 
@@ -61,6 +61,6 @@ __all__ = [
 
 __version__: str = _native.lib.ue_version().decode()
 
-# Shown by the names under which they are imported.
+# Show each class by the name under which it is imported.
 for _public in [value for name, value in globals().items() if name in __all__ and isinstance(value, type)]:
     _public.__module__ = __name__

@@ -26,8 +26,8 @@ class AsyncClient(BaseClient):
         async with AsyncClient("<your_64_char_api_key>") as client:
             await client.send_conversation(42, "Hi <b>user</b>, enjoy our product!")
 
-    At most `max_connections` messages are under way at once, each on a thread of the client; further ones wait for
-    their turn, and their `timeout` begins with it. Options: see `__init__`.
+    At most `max_connections` messages are in flight at once, each on a thread of the client. Further ones wait for
+    their turn; their `timeout` starts when it comes. Options: see `__init__`.
     """
 
     __slots__ = ("_threads",)
@@ -45,11 +45,11 @@ class AsyncClient(BaseClient):
         source: int | None = None,
         source_context: SourceContext | None = None,
     ) -> Result:
-        """Sends one message and waits for what becomes of it.
+        """Sends one message and waits for its outcome.
 
-        Cancelling ends the call within 0.1 s: when `asyncio.CancelledError` is raised nothing goes out any more. Its
-        `__context__` is a `userengage.CancelledError` that says what is known of the message, or None where nothing
-        was sent yet or the message had just been delivered.
+        Cancelling ends the call within 0.1 s. Nothing is sent after `asyncio.CancelledError` was raised. Its
+        `__context__` is a `userengage.CancelledError` that says what is known of the message. It is None if nothing
+        was sent yet, or if the message had just been delivered.
 
         Arguments, result and exceptions are those of `Client.send_conversation`.
         """
@@ -63,11 +63,11 @@ class AsyncClient(BaseClient):
     ) -> list[Result]:
         """Sends many messages, over at most `max_connections` connections at once, and waits for all.
 
-        Cancelling ends the sending within 0.1 s; the `__context__` of the `asyncio.CancelledError` is a
-        `userengage.CancelledError` whose `results` tell what became of each message.
+        Cancelling ends the sending within 0.1 s. The `__context__` of the `asyncio.CancelledError` is a
+        `userengage.CancelledError`; its `results` hold the outcome of each message.
 
-        Arguments, results and exceptions are those of `Client.send_conversations`; `progress` is called by the event
-        loop.
+        Arguments, results and exceptions are those of `Client.send_conversations`; `progress` is called on the
+        event loop.
         """
         _many.check(messages, progress)
         results: list[Result] = []
@@ -83,7 +83,7 @@ class AsyncClient(BaseClient):
         return results
 
     async def _run(self, function: Callable[[], Any], call: _call.Call) -> Any:
-        """Runs on a thread what makes `call`."""
+        """Runs `function`, which makes `call`, on a thread of the client."""
         if self._threads.stopped:
             return function()  # a closed client answers at once
         job = self._threads.start(function)
@@ -98,7 +98,7 @@ class AsyncClient(BaseClient):
         return job.future.result()
 
     async def aclose(self) -> None:
-        """Ends the calls under way, and every later one, with `ClosedError`; then ends the client's threads."""
+        """Ends the calls in flight, and every later one, with `ClosedError`. Then ends the client's threads."""
         self._close()
         unfinished = [future for future in self._threads.unfinished if future.get_loop() is asyncio.get_running_loop()]
         self._threads.stop()

@@ -1,4 +1,4 @@
-"""`BaseClient`: a client of the library with its options, and one call of it."""
+"""`BaseClient`: a client of the library, its options, and how one call is made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._types import DeliveryPolicy
 
 
 class BaseClient:
-    """What `Client` and `AsyncClient` share."""
+    """The common base of `Client` and `AsyncClient`."""
 
     __slots__ = ("__weakref__", "_handle")
 
@@ -39,7 +39,7 @@ class BaseClient:
         """Makes a client. Connects to nothing yet.
 
         Args:
-            api_key: The API key of your application. Default: what the environment variable UE_API_KEY says.
+            api_key: The API key of your application. Default: the environment variable UE_API_KEY.
             base_url: Where the API is, with or without its trailing slash: https, or http on a loopback host.
                 Default: "https://app.userengage.com/api/public/".
             api_version: 0: as the specification. 2: answers carry the conversation's id. Default: 0.
@@ -47,21 +47,21 @@ class BaseClient:
                 Default: DeliveryPolicy.AT_MOST_ONCE.
             max_attempts: The most requests for one message; 1 means exactly one on the wire. Default: 4.
             connect_timeout: Seconds for DNS, TCP, proxy and TLS of one attempt. Default: 10.
-            timeout: Seconds for the whole call, every attempt and wait included; with send_conversations, for each
-                message from its turn on. Default: 30.
-            max_per_second: The most requests a second over all threads of this client. Default: no limit.
-            max_connections: The most idle connections that are kept for reuse; in an AsyncClient also the most
-                messages that are under way at once. At most 256. Default: 8.
+            timeout: The deadline: seconds for the whole call, every attempt and wait included. With send_conversations,
+                for each message from its turn on. Default: 30.
+            max_per_second: The rate limit: the most requests a second over all threads of this client. Default: no limit.
+            max_connections: The size of the connection pool: the most idle connections that are kept for reuse.
+                Also the most messages in flight at once, in a batch and in an AsyncClient. At most 256. Default: 8.
             proxy: Such as "http://user:password@proxy:3128", special characters percent-encoded; "" for none.
-                With an http base_url on a loopback host, too. Default, for https: what the environment variables
-                HTTPS_PROXY (else ALL_PROXY) and NO_PROXY say.
+                Also used with an http base_url on a loopback host. Default, for https only: the environment
+                variables HTTPS_PROXY (else ALL_PROXY) and NO_PROXY.
             ca_file: A PEM file with the only certificate authorities to trust.
                 Default: Mozilla's, which are built in.
             user_agent: Put before "userengage/<version>" in the User-Agent header. Default: nothing.
 
         Raises:
             InvalidArgumentError: An argument cannot be used; the text names it.
-            ConnectError: The process has no descriptors left.
+            ConnectError: The process has run out of descriptors.
             TypeError: An argument is of a wrong type.
         """
         if api_key is None:
@@ -91,16 +91,17 @@ class BaseClient:
         finally:
             lib.ue_result_free(result)
         self._handle: int = handle
-        # Not before, so that no call can be under way; and not at exit, where threads may still be inside one.
+        # The finalizer runs when nothing refers to the client any more, so no call is in flight. It does not run at
+        # exit, because threads may still be inside a call.
         weakref.finalize(self, lib.ue_free, handle).atexit = False
         _alive.add(self)
         self._begin(options.max_connections or _MAX_CONNECTIONS)
 
     def _begin(self, max_connections: int) -> None:
-        """Makes what else the kind of client needs."""
+        """A hook for subclasses: makes what they need in addition."""
 
     def _send(self, message: _native.Message, call: _call.Call) -> _result.Result:
-        """Sends a message on this thread, and raises what ended it."""
+        """Sends a message on this thread. Raises on failure or interruption."""
         handle = c.c_void_p()
         try:
             call.run(lib.ue_send_conversation, self._handle, message, handle)
@@ -128,12 +129,12 @@ _LONGEST_EXIT: Final = 2.0
 
 
 def _close_all() -> None:
-    """Ends what daemon threads have under way: the library must not call an interpreter that is being taken down."""
+    """Ends the calls in flight on daemon threads: the library must not call into an interpreter that shuts down."""
     _call.refuse()
     for client in list(_alive):
         client._close()
     here, deadline = threading.get_ident(), time.monotonic() + _LONGEST_EXIT
-    while any(call.thread != here for call in list(_call.under_way)) and time.monotonic() < deadline:
+    while any(call.thread != here for call in list(_call.in_flight)) and time.monotonic() < deadline:
         time.sleep(0.001)
 
 

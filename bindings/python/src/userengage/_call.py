@@ -1,16 +1,16 @@
-"""`Call`: one call into the library, and what reaches Python from inside it.
+"""`Call`: one call into the library, and the callbacks that it makes into Python.
 
-The library asks at once when a signal came in, and else every 100 ms, whether to go on; and it tells log lines. Both
-arrive on the thread that waits, through ctypes callbacks, and there lies a trap. The interpreter runs signal handlers,
-such as the one that raises KeyboardInterrupt, at the first instruction of a Python function, before any `try` in it;
-and ctypes prints what leaves a callback and drops it. So no Python function stands in a callback's way. What is called
-is written in C, and leads to
+The library calls back on the thread that waits: its interrupt callback asks at once after a signal, and else every
+100 ms, whether to end the call; its log callback delivers lines. A plain Python function would be unsafe here. The
+interpreter runs signal handlers, such as the one that raises KeyboardInterrupt, at the first instruction of a function,
+before any `try` in it, and ctypes prints and drops an exception that leaves a callback. So the callbacks are objects
+written in C. They lead to
 
-- a generator that waits at a `yield` inside its `try`: handlers run where it goes on, and what they raise is kept.
-  The progress of many messages is told to it, too;
-- a dict that takes the log lines, which are handed to `logging` when the library next asks, or returns.
+- a generator that waits at a `yield` inside its `try`. Signal handlers run where it resumes, and it keeps their
+  exceptions. It also receives the progress of many messages;
+- a dict that collects the log lines. They are passed to `logging` when the library asks the next time, or returns.
 
-Both belong to the thread: `threading.local` finds them without running Python code.
+Both belong to the thread. `threading.local` finds them without running Python code.
 """
 
 from __future__ import annotations
@@ -38,50 +38,51 @@ class Call:
     __slots__ = ("progress", "raised", "thread")
 
     raised: list[BaseException | None]
-    """What ended it: what a signal handler or a log handler raised; None where it was cancelled."""
+    """The exceptions that ended the call, from signal handlers and log handlers. None stands for `cancel`."""
 
     progress: Callable[[int], object]
-    """Told how many of many messages are done."""
+    """Called with the number of messages done."""
 
     thread: int
-    """The thread that runs it."""
+    """The identifier of the thread that runs the call."""
 
     def __init__(self) -> None:
         self.raised = []
-        self.progress = int  # which does nothing
+        self.progress = int  # does nothing
 
     def cancel(self) -> None:
-        """Ends it, from another thread, within 100 ms."""
+        """Ends the call from another thread, within 100 ms."""
         self.raised.append(None)
 
     def raise_interruption(self, known: BaseException | None) -> None:
-        """Raises what ended it, with what is `known` of its message as the context."""
+        """Raises the exception that ended the call. Its context is `known`, the outcome of the message."""
         interruption = self.raised[0]
-        self.raised.clear()  # whose traceback would lead back here
+        self.raised.clear()  # breaks a cycle: the traceback refers to this frame
         if interruption is not None:
             interruption.__context__ = known
             raise interruption
 
     def run(self, function: Callable[..., object], *args: object) -> None:
-        """Calls `function`, a function of the library that waits. What ends it is in `raised` then."""
+        """Calls `function`, a waiting function of the library. Afterwards `raised` holds what ended it."""
         thread = _here.thread
-        outer, thread.call = thread.call, self  # outer: where a signal handler sends in the midst of a call
+        outer, thread.call = thread.call, self  # outer: a signal handler may send during a call
         answers = thread.answers
         if answers.gi_running or answers.gi_frame is None:
             _here.renew()
         self.thread = thread.ident
-        under_way.add(self)
+        in_flight.add(self)
         try:
             if _exiting:
                 raise _errors.closed("The interpreter is shutting down. The message was not delivered.")
             try:
                 function(*args)
-            except BaseException as error:  # noqa: BLE001 (a signal handler's, which ran as the library returned)
+            except BaseException as error:  # noqa: BLE001 (a signal handler's)
+                # A signal handler can run between the C return and the next bytecode. Keep its exception.
                 self.raised += [error]
             if thread.lines:
                 thread.asked()
         finally:
-            under_way.discard(self)
+            in_flight.discard(self)
             thread.call = outer
 
     def run_many(self, client: int, messages: c.Array[_native.Message], results: c.Array[c.c_void_p]) -> None:
@@ -95,7 +96,7 @@ class Call:
 
 
 class _Thread:
-    """What the callbacks reach of one thread."""
+    """The state of one thread that the callbacks use."""
 
     __slots__ = ("answers", "asked", "call", "ident", "lines")
 
@@ -111,14 +112,14 @@ class _Thread:
         self.lines = {}
 
     def log(self) -> None:
-        """Hands the lines to `logging`."""
+        """Passes the lines to `logging`."""
         lines, self.lines = self.lines, {}
         for level, text in lines.items():
             _logger.log(_LEVELS[level.value], "%s", text.decode("utf-8", "replace"))
 
 
 class _Here(threading.local):
-    """Finds the `_Thread` of the thread that asks. What C asks of it does not run Python code."""
+    """Finds the `_Thread` of the current thread. The attributes that C uses run no Python code."""
 
     thread: _Thread
 
@@ -127,20 +128,20 @@ class _Here(threading.local):
         self.renew()
 
     def renew(self) -> None:
-        """Makes another generator answer from now on. One serves many calls, for to drop one runs handlers, too."""
+        """Starts a new generator. One is reused for many calls: closing a generator can itself run signal handlers."""
         answers = cast("GeneratorType[int, int | None, None]", _answers(self))
         self.thread.answers, self.thread.asked = answers, answers.__next__
         next(answers)
 
-    # `here.asked()` asks.
+    # `here.asked()` asks the generator.
     asked = property(operator.attrgetter("thread.asked"))
 
-    # `here[level] = text` adds a line. Each level is an object of its own, so none is overwritten.
+    # `here[level] = text` adds a line. Each line has its own level object as the key, so no line overwrites another.
     __setitem__ = property(operator.attrgetter("thread.lines.__setitem__"))
 
 
 def _answers(here: _Here) -> Generator[int, int | None, None]:
-    """Answers, whenever it is asked or told, whether the call shall end: 0 is no."""
+    """Yields, each time it is resumed, whether the call must end: 0 means no."""
     while True:
         try:
             while True:
@@ -151,8 +152,8 @@ def _answers(here: _Here) -> Generator[int, int | None, None]:
                     here.thread.call.progress(done)
         except GeneratorExit:
             return
-        except BaseException as error:  # noqa: BLE001 (raised when the call has ended)
-            here.thread.call.raised += [error]  # not append(): after a call, handlers of further signals run
+        except BaseException as error:  # noqa: BLE001 (raised after the call)
+            here.thread.call.raised += [error]  # not append(): a method call could run the next signal handler
 
 
 _here: Final = _Here()
@@ -162,23 +163,23 @@ _progress: Final = _native.ProgressFn(GeneratorType.send)
 
 
 def connect(options: _native.Options) -> None:
-    """Makes a client ask and tell here; the levels that nobody listens to are not told."""
+    """Sets the callbacks of a client. The log level is the lowest one that the logger is enabled for."""
     options.interrupt, options.interrupt_user_data = _interrupt, _here
     options.log, options.log_user_data = _log, _here
     options.log_level = max((level for level, ours in _LEVELS.items() if _logger.isEnabledFor(ours)), default=0)
 
 
-under_way: Final[set[Call]] = set()
+in_flight: Final[set[Call]] = set()
 """The calls of all threads of this process."""
 
 _exiting = False
 
 
 def refuse() -> None:
-    """Refuses every further call: the interpreter's end has begun. What is in `under_way` after it is all there is."""
+    """Refuses every further call, because the interpreter shuts down. After this, `in_flight` only shrinks."""
     global _exiting  # noqa: PLW0603
     _exiting = True
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=under_way.clear)
+    os.register_at_fork(after_in_child=in_flight.clear)

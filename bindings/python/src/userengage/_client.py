@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class Client(BaseClient):
-    """Sends messages to UserEngage. Share one among any number of threads: connections are kept and used again.
+    """Sends messages to UserEngage. Share one among any number of threads: it has a pool of connections.
 
         with Client("<your_64_char_api_key>") as client:
             client.send_conversation(42, "Hi <b>user</b>, enjoy our product!")
 
-    After a fork the child may go on using it, on connections of its own. Options: see `__init__`.
+    After a fork the child can use it too; it opens its own connections. Options: see `__init__`.
     """
 
     __slots__ = ()
@@ -36,11 +36,11 @@ class Client(BaseClient):
         source: int | None = None,
         source_context: SourceContext | None = None,
     ) -> Result:
-        """Sends one message and waits for what becomes of it, at most the client's `timeout`.
+        """Sends one message and waits for its outcome, at most the client's `timeout`.
 
-        May be called from many threads at once; other threads run while it waits. Ctrl-C ends it, as does whatever
-        else a signal handler raises. The `__context__` of what is raised then says what is known of the message; it is
-        None where nothing was sent yet, or the message had just been delivered.
+        Many threads may call it at once; other threads run while it waits. Ctrl-C, or any other exception of a signal
+        handler, ends the call. The `__context__` of that exception says what is known of the message. It is None if
+        nothing was sent yet, or if the message had just been delivered.
 
         Args:
             client_user_id: Who gets the message: an int, or any str but "", "." and "..".
@@ -50,12 +50,12 @@ class Client(BaseClient):
             source_context: Additional fields: a mapping or a list that can be written as JSON. Default: none given.
 
         Returns:
-            What is known about the delivery. The message was delivered: everything else raises.
+            The details of the delivery. Returns only if the message was delivered.
 
         Raises:
             InvalidArgumentError: An argument cannot be used; nothing was sent.
-            Error: The message was not delivered, or that is unknown: `delivery` tells. There is a class for each kind
-                of failure.
+            Error: The message was not delivered, or its delivery is unknown: see `delivery`. Each kind of failure has
+                its own class.
             TypeError: An argument is of a wrong type; nothing was sent.
         """
         return self._send(_convert.message(client_user_id, content, user, source, source_context), _call.Call())
@@ -65,23 +65,23 @@ class Client(BaseClient):
     ) -> list[Result]:
         """Sends many messages, over at most `max_connections` connections at once, and waits for all.
 
-        Messages to one user keep their order. Retries are as for single messages. `timeout` counts for each message
-        from its turn on, and not while it waits for one: a slow rate or a long pause makes the call long, but fails
-        no message.
+        Messages to one user keep their order. Retries are as for single messages. The `timeout` of a message starts
+        when its turn comes: a low rate limit or a long pause makes the call long, but fails no message.
 
         Args:
-            messages: Each a `Message`, or a mapping of its fields. Read in steps of 1000, so that a generator of any
-                length will do; they are sent one step after the other.
-            progress: A function that is told how many messages are done; or True for a bar, where tqdm is installed.
+            messages: Each a `Message`, or a mapping of its fields. They are read and sent in steps of 1000, so a
+                generator may have any length.
+            progress: A function that is called with the number of messages done; or True for a bar, if tqdm is
+                installed.
 
         Returns:
-            What became of each message, in their order. What was not delivered does not raise here: look at
-            `delivery` and `message` of each. A message with an argument that cannot be used has the status
-            INVALID_ARGUMENT.
+            The outcome of each message, in the order of the messages. A message that was not delivered does not raise
+            here: look at `delivery` and `message` of each. A message with an argument that cannot be used has the
+            status INVALID_ARGUMENT.
 
         Raises:
-            BaseException: What a signal handler (KeyboardInterrupt), `messages` or `progress` raised. It ends the
-                sending, and its `__context__` is a `CancelledError` whose `results` tell what became of each message.
+            BaseException: The exception of a signal handler (KeyboardInterrupt), of `messages` or of `progress`. It
+                ends the sending. Its `__context__` is a `CancelledError` whose `results` hold the outcomes so far.
             TypeError: `messages` or `progress` is of a wrong type; nothing was sent.
         """
         _many.check(messages, progress)
@@ -92,7 +92,7 @@ class Client(BaseClient):
         return results
 
     def close(self) -> None:
-        """Ends the calls under way in other threads, and every later one, with `ClosedError`. Does not wait."""
+        """Ends the calls in flight in other threads, and every later one, with `ClosedError`. Does not wait."""
         self._close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Python values become the C API's. What C would cut, wrap or take for "not given" is refused here."""
+"""Converts Python values for the C API. Refuses values that C would cut, wrap or take for "not given"."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def utf8(field: str, value: str) -> bytes:
         return value.encode()
     except UnicodeEncodeError as error:
         at = error.start
-    # Not inside the except: the UnicodeEncodeError holds the whole text, and would come along.
+    # Raised outside of the except block: the UnicodeEncodeError holds the whole text, and would be its context.
     raise invalid(f"{field} has half a surrogate pair at character {at}, which is no text: decode it properly")
 
 
 def text(field: str, value: str) -> bytes:
-    """A str as UTF-8, which C reads up to a NUL."""
+    """A str as UTF-8, without a NUL: C reads up to the first one."""
     data = utf8(field, value)
     at = data.find(b"\0")
     if at >= 0:
@@ -86,7 +86,7 @@ def identifier(field: str, value: ClientUserId) -> bytes:
 
 
 def positive(field: str, value: int, limit: int, remedy: str) -> int:
-    """A number from 1 to below `limit`. C takes 0 for "not given", and would cut what is larger."""
+    """A number from 1 to below `limit`. C takes 0 for "not given", and would cut larger numbers."""
     number = value if type(value) is int else _index(field, value)
     if not 0 < number < limit:
         raise invalid(f"{field} is {_written(number)}: {remedy}, or leave it out")
@@ -94,7 +94,7 @@ def positive(field: str, value: int, limit: int, remedy: str) -> int:
 
 
 def count(field: str, value: int | None) -> int:
-    """A number from 1 on; None is C's 0, which means the default."""
+    """A number of at least 1. None becomes 0, which means the default to C."""
     if value is None:
         return 0
     number = _index(field, value)
@@ -104,7 +104,7 @@ def count(field: str, value: int | None) -> int:
 
 
 def milliseconds(field: str, seconds: float | None) -> int:
-    """Seconds, rounded up to C's milliseconds; None is C's 0, which means the default."""
+    """Seconds, rounded up to milliseconds. None becomes 0, which means the default to C."""
     if seconds is None:
         return 0
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
@@ -116,7 +116,7 @@ def milliseconds(field: str, seconds: float | None) -> int:
 
 
 def choice(field: str, value: int) -> int:
-    """One of the few numbers that the library knows; it says which."""
+    """A number that the library checks against the values that it knows."""
     number = _index(field, value)
     if not -(1 << 31) <= number < 1 << 31:
         raise invalid(f"{field} is {_written(number)}, which is no choice of it: leave it out for the default")
@@ -137,28 +137,28 @@ def json_text(field: str, value: SourceContext) -> bytes:
 
 
 def _mapping(value: object) -> dict[Any, Any]:
-    """What json knows no form for, but is a mapping."""
+    """Converts a mapping that json cannot write itself."""
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"a value {kind(value)} has no JSON form")
 
 
 def _encoder() -> Callable[[object, int], Iterable[str]]:
-    """What writes a value as JSON, in pieces."""
+    """Makes the function that writes a value as JSON, in pieces."""
     encoder = json.JSONEncoder(
         ensure_ascii=False,
-        check_circular=False,  # which costs more than all the rest, and ends in a RecursionError all the same
+        check_circular=False,  # the check costs more than everything else; without it a cycle ends in a RecursionError
         allow_nan=False,
         separators=(",", ":"),
         default=_mapping,
     )
-    # What encode() makes anew for each value, which takes longer than to write most of them.
+    # Made once here: encode() makes it for each value, which takes longer than writing most of them.
     made_in_c: Any = getattr(json.encoder, "c_make_encoder", None)
     try:
         encode: Callable[[object, int], Iterable[str]] = made_in_c(
             None, encoder.default, json.encoder.encode_basestring, None, ":", ",", False, False, False
         )
-    except (AttributeError, TypeError):  # a Python without it, or with another one
+    except (AttributeError, TypeError):  # this Python does not have it, or has another one
         return lambda value, _level: encoder.iterencode(value)
     return encode
 
@@ -167,7 +167,7 @@ _encode: Final = _encoder()
 
 
 def _written(number: int) -> str:
-    """A number for a person. Python refuses to write one of thousands of digits."""
+    """A number for a person. Python refuses to print a number of thousands of digits."""
     return str(number) if abs(number) < 10**100 else "a number of more than 100 digits"
 
 
@@ -181,5 +181,5 @@ def _index(field: str, value: int, wanted: str = "an int") -> int:
 
 
 def kind(value: object) -> str:
-    """What a value is, without the value, which may be secret."""
+    """The type of a value for an error text. Not the value, which may be secret."""
     return "None" if value is None else f"of type {type(value).__name__}"

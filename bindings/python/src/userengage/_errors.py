@@ -1,4 +1,4 @@
-"""The exceptions: one tree under `Error`, one class a status."""
+"""The exceptions: one class for each status, all under `Error`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ._result import Delivery, Result, Status, not_sent
 
 
 class Error(Exception):
-    """A message that was not delivered, or of which that is not known. Base of every other exception here.
+    """The message was not delivered, or its delivery is unknown. Base of every other exception here.
 
     `str(error)` is one line for a person: what happened, what is known of the message, what to do.
     """
@@ -32,7 +32,7 @@ class Error(Exception):
 
     @property
     def delivery(self) -> Delivery:
-        """What is known of the message: `NOT_DELIVERED` is safe to send again, `UNKNOWN` may then show twice."""
+        """What is known of the message. `NOT_DELIVERED` is safe to send again; `UNKNOWN` may then be shown twice."""
         return self.result.delivery
 
     @property
@@ -97,7 +97,7 @@ class ConnectionLostError(Error, ConnectionError):
 
 
 class BadReplyError(Error):
-    """What came back is no HTTP, or no answer of this service."""
+    """The reply is not valid HTTP, or not an answer of this service."""
 
     __slots__ = ()
 
@@ -109,13 +109,13 @@ class UnauthorizedError(Error):
 
 
 class NotFoundError(Error):
-    """404: there is no such user."""
+    """404: the user does not exist."""
 
     __slots__ = ()
 
 
 class RejectedError(Error):
-    """Any other 4xx: the service refused the message; or 408: it gave up on it, and `delivery` says what is known."""
+    """Any other 4xx: the service refused the message. A 408: it gave up on the request; see `delivery`."""
 
     __slots__ = ()
 
@@ -139,16 +139,16 @@ class ClosedError(Error):
 
 
 class CancelledError(Error):
-    """The call was cancelled. Stands as `__context__` of the exception that did it, such as KeyboardInterrupt."""
+    """The call was cancelled. It is the `__context__` of the exception that did it, such as KeyboardInterrupt."""
 
     __slots__ = ()
 
     results: list[Result] = []  # noqa: RUF012 (never changed)
-    """Of `send_conversations`: what became of the messages that were read, in their order."""
+    """For `send_conversations`: the outcomes of the messages that were read, in their order."""
 
 
 class InternalError(Error):
-    """A fault of the library, contained. Please report it."""
+    """A bug in the library. It was caught, and the process is intact. Please report it."""
 
     __slots__ = ()
 
@@ -172,22 +172,22 @@ CLASSES: dict[Status, type[Error]] = {
 
 
 def of(result: Result) -> Error:
-    """The exception for what a call came to."""
+    """The exception for the result of a call."""
     return CLASSES[result.status](result)
 
 
 def invalid(message: str) -> InvalidArgumentError:
-    """The exception for an argument that cannot be handed to the library."""
+    """The exception for an argument that cannot be passed to the library."""
     return InvalidArgumentError(not_sent(Status.INVALID_ARGUMENT, message))
 
 
 def closed(message: str) -> ClosedError:
-    """The exception for a call that can no longer be made."""
+    """The exception for a call after the client was closed."""
     return ClosedError(not_sent(Status.CLOSED, message))
 
 
 def cut_short(results: list[Result]) -> CancelledError:
-    """The context of what ended `send_conversations` before its end."""
+    """The context for the exception that ended `send_conversations` early."""
     delivered = sum(result.delivery is Delivery.DELIVERED for result in results)
     message = f"Of the messages {len(results)} were read and {delivered} delivered: `results` tells which."
     error = CancelledError(not_sent(Status.CANCELLED, message))

@@ -1,4 +1,4 @@
-"""Finds the shared library and loads it, or says what was looked for and where."""
+"""Finds and loads the shared library. If that fails, the error says what it looked for and where."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REMEDY: Final = "Install the package again, or set USERENGAGE_LIBRARY to the pa
 
 
 def load() -> c.CDLL:
-    """The library that the environment names; else the wheel's, the checkout's, the system's."""
+    """Loads the library that the environment names, else that of the wheel, of the checkout, or of the system."""
     chosen = os.environ.get("USERENGAGE_LIBRARY")
     places = [Path(chosen)] if chosen else _places()
     for place in places:

@@ -1,4 +1,4 @@
-"""Many messages: read in steps, sent, and shown on a bar."""
+"""Sends many messages: reads them in steps, sends each step, and shows the progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STEP: Final = 1_000
 
 
 def check(messages: object, progress: object) -> None:
-    """Refuses what would come to messages that cannot be sent: one alone, whose fields or letters would be read."""
+    """Refuses a single message or text, whose fields or letters would be taken for messages."""
     if isinstance(messages, (Message, Mapping, str, bytes)) or not isinstance(messages, Iterable):
         raise TypeError(f"messages is {_convert.kind(messages)}: give a list or another iterable of them")
     if not callable(progress) and progress not in (True, False, None):
@@ -30,9 +30,9 @@ def check(messages: object, progress: object) -> None:
 def steps(
     messages: Iterable[Message | Mapping[str, Any]], results: list[Result]
 ) -> Iterator[list[Message | Mapping[str, Any]]]:
-    """The messages, so many at a time that neither memory nor connections are wasted.
+    """Reads the messages in steps: large enough to keep the connections busy, small enough for the memory.
 
-    What was read, and is not sent because the next one could not be read, is added to `results`.
+    If reading a message raises, those of its step are not sent, and `results` gets an outcome for each.
     """
     remaining = iter(messages)
     while True:
@@ -55,7 +55,7 @@ def send(
     progress: Callable[[int], object],
     results: list[Result],
 ) -> None:
-    """Sends the messages of one step and adds what became of them to `results`; raises what ended it early."""
+    """Sends the messages of one step and adds their outcomes to `results`. Raises what ended it early."""
     outcomes: list[Result | None] = [None] * len(step)
     prepared: list[_native.Message] = []
     handles: c.Array[c.c_void_p] = (c.c_void_p * len(step))()
@@ -80,7 +80,7 @@ def send(
 
 @contextlib.contextmanager
 def kept(results: list[Result]) -> Iterator[None]:
-    """Gives what ends many messages early a context that says what became of them until then."""
+    """Gives an exception that ends the sending early a context with the outcomes so far."""
     try:
         yield
     except BaseException as error:
@@ -103,7 +103,7 @@ def _prepare(message: Message | Mapping[str, Any]) -> _native.Message:
 
 @contextlib.contextmanager
 def shown(progress: Progress, messages: object) -> Iterator[Callable[[int], object]]:
-    """What to tell how many messages are done."""
+    """Gives the function to call with the number of messages done."""
     if callable(progress):
         yield progress
     elif progress and importlib.util.find_spec("tqdm"):
@@ -111,4 +111,4 @@ def shown(progress: Progress, messages: object) -> Iterator[Callable[[int], obje
         with importlib.import_module("tqdm.auto").tqdm(total=count, unit="message") as bar:
             yield lambda done: bar.update(done - bar.n)
     else:
-        yield int  # which does nothing
+        yield int  # does nothing

@@ -1,4 +1,4 @@
-"""What is used of `include/userengage.h`, in ctypes."""
+"""The parts of `include/userengage.h` that are used, in ctypes."""
 
 import ctypes as c
 from types import SimpleNamespace
@@ -8,14 +8,14 @@ from . import _library
 
 
 class Level(c.c_int32):
-    """The level of one log line: an object of its own for each line, and therefore a key (see `_call`)."""
+    """The level of one log line. Each line has its own object, which serves as its key (see `_call`)."""
 
     __hash__ = object.__hash__
 
 
 LogFn = c.CFUNCTYPE(None, c.py_object, Level, c.c_char_p)
 InterruptFn = c.CFUNCTYPE(c.c_int32, c.py_object)
-ProgressFn = c.CFUNCTYPE(c.c_int32, c.py_object, c.c_size_t)  # without its third argument, which nobody needs
+ProgressFn = c.CFUNCTYPE(c.c_int32, c.py_object, c.c_size_t)  # the third argument is not needed and left out
 
 
 class Options(c.Structure):
@@ -85,7 +85,7 @@ class Outcome(c.Structure):
 _Signatures = dict[str, tuple[Any, tuple[Any, ...]]]
 _ResultOut = c.POINTER(c.c_void_p)
 
-# What each function returns, and what it takes.
+# The return type and the argument types of each function.
 _WAITING: Final[_Signatures] = {
     "ue_client_new": (c.c_void_p, (c.c_char_p, c.POINTER(Options), _ResultOut)),
     "ue_send_conversation": (c.c_int32, (c.c_void_p, c.POINTER(Message), _ResultOut)),
@@ -104,7 +104,7 @@ _QUICK: Final[_Signatures] = {
 
 
 def _declare() -> SimpleNamespace:
-    """The functions. While one waits other threads run; the quick ones keep the GIL, for to get it back costs more."""
+    """Declares the functions. A waiting one releases the GIL. A quick one keeps it: getting it back would cost more."""
     library = _library.load()
     functions = SimpleNamespace()
     for kind, signatures in ((c.CDLL, _WAITING), (c.PyDLL, _QUICK)):

@@ -1,4 +1,4 @@
-"""What a call came to: `Result`, `Status`, `Delivery`."""
+"""The outcome of a call: `Result`, `Status`, `Delivery`."""
 
 import ctypes as c
 import struct
@@ -18,15 +18,15 @@ class Status(IntEnum):
         TLS: No secure connection: the certificate or the handshake.
         TIMEOUT: The deadline passed.
         CONNECTION_LOST: The connection was lost before an answer came.
-        BAD_REPLY: What came back is no HTTP, or no answer of this service.
+        BAD_REPLY: The reply is not valid HTTP, or not an answer of this service.
         UNAUTHORIZED: 401 or 403: the key was not accepted.
-        NOT_FOUND: 404: there is no such user.
+        NOT_FOUND: 404: the user does not exist.
         REJECTED: Any other 4xx: the service refused the message.
-        RATE_LIMITED: 429: too many requests; or, with nothing sent, no turn in time for max_per_second or a pause.
+        RATE_LIMITED: 429: too many requests. Or nothing was sent: the rate limit left no turn before the deadline.
         SERVER_ERROR: 5xx: the service failed.
         CLOSED: The client was closed.
         CANCELLED: The call was interrupted or cancelled.
-        INTERNAL: A fault of the library, contained; or a kind that only a newer version of this package knows.
+        INTERNAL: A bug in the library, which was caught; or a kind that only a newer version of this package knows.
     """
 
     OK = 0
@@ -61,12 +61,12 @@ class Delivery(IntEnum):
 
 
 class Result(NamedTuple):
-    """What became of one message, with everything that is known about it. Immutable; can be pickled.
+    """The outcome of one message, with everything that is known about it. Immutable; can be pickled.
 
     Attributes:
         status: The kind of outcome.
         delivery: What is known of the message.
-        may_be_duplicate: Whether the customer may see the message twice. Only `DeliveryPolicy.AT_LEAST_ONCE` does that.
+        may_be_duplicate: Whether the customer may see the message twice. Only `DeliveryPolicy.AT_LEAST_ONCE` risks it.
         http_status: The HTTP status of the last answer. None: no answer came.
         conversation_id: The conversation's id, which `api_version=2` gives. None: not given.
         retry_after: How many seconds to wait before the message is sent again. None: not given.
@@ -99,28 +99,28 @@ class Result(NamedTuple):
 
 
 def not_sent(status: Status, message: str) -> Result:
-    """What a call comes to that does not reach the library."""
+    """The outcome of a call that does not reach the library."""
     return Result(status, Delivery.NOT_DELIVERED, False, None, None, None, 0, 0.0, None, "", message, b"")
 
 
 NOT_BEGUN: Final = not_sent(
     Status.CANCELLED, "The call was cancelled. The message was not delivered. It is safe to send it again."
 )
-"""What a call comes to that was ended before it reached the library."""
+"""The outcome of a call that was cancelled before it reached the library."""
 
-# Looking a number up in a dict is several times as fast as asking the enum, and so is a name for one of its members.
+# A dict lookup is several times as fast as the enum's, and so is a global name for a member.
 _OTHER_STATUS: Final = Status.INTERNAL
 _OTHER_DELIVERY: Final = Delivery.UNKNOWN
 _STATUSES: Final = {int(status): status for status in Status}
 _DELIVERIES: Final = {int(delivery): delivery for delivery in Delivery}
 
 _OUTCOME_SIZE: Final = c.sizeof(_native.Outcome)
-# All fields of an outcome at once, which is faster than one after the other.
+# Reads all fields of an outcome at once, which is faster than one by one.
 _unpack: Final = struct.Struct("@NiiiI?qqQ4P4N").unpack_from
 
 
 def take(handle: Union[c.c_void_p, int, None]) -> Result:
-    """Copies a `ue_result`, which stays the caller's to free."""
+    """Copies a `ue_result`. The caller still owns and frees it."""
     if not handle:
         return NOT_BEGUN
     outcome = _native.Outcome(_OUTCOME_SIZE)

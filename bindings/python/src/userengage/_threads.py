@@ -1,6 +1,6 @@
-"""`Threads`: the threads on which an event loop has calls of the library run.
+"""`Threads`: runs calls of the library on threads, for an event loop.
 
-Not a `ThreadPoolExecutor`: the interpreter's exit would wait for its calls, and after a fork it has lost its threads.
+A `ThreadPoolExecutor` will not do: the interpreter's exit waits for its calls, and after a fork its threads are gone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 
 class Job:
-    """One function to run on a thread, and the future of what it returns or raises."""
+    """One function to run on a thread, and the future of its result."""
 
     __slots__ = ("_claim", "_context", "_function", "_loop", "future")
 
@@ -29,17 +29,17 @@ class Job:
         self.future = self._loop.create_future()
 
     def drop(self) -> bool:
-        """Takes it back, when it was not begun."""
+        """Cancels the job if no thread has begun it."""
         return self._claim.acquire(blocking=False) and self.future.cancel()
 
     def run(self) -> None:
-        """Runs it and tells its event loop, unless it was dropped."""
+        """Runs the job and sets its future, unless it was dropped."""
         if not self._claim.acquire(blocking=False):
             return
         result = error = None
         try:
             result = self._context.run(self._function)
-        except BaseException as caught:  # noqa: BLE001 (it is raised where the future is awaited)
+        except BaseException as caught:  # noqa: BLE001 (raised where the future is awaited)
             error = caught
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             self._loop.call_soon_threadsafe(self._finish, result, error)
@@ -49,11 +49,11 @@ class Job:
             self.future.set_result(result)
         else:
             self.future.set_exception(error)
-            self.future.exception()  # counts as seen, even if nobody waits any more
+            self.future.exception()  # marks it as retrieved, even if nobody waits any more
 
 
 class Threads:
-    """At most `most` threads, which start as they are needed. For one event loop at a time."""
+    """At most `most` threads, started when needed. For one event loop at a time."""
 
     __slots__ = ("_jobs", "_most", "_process", "_threads", "stopped", "unfinished")
 
@@ -69,8 +69,8 @@ class Threads:
         self.unfinished: set[asyncio.Future[Any]] = set()
 
     def start(self, function: Callable[[], Any]) -> Job:
-        """Has `function` run: now, or when a thread is free."""
-        if self._process != os.getpid():  # a fork: the threads are the parent's
+        """Runs `function` on a thread, at once or when one is free."""
+        if self._process != os.getpid():  # after a fork: the threads are the parent's
             self._reset()
         job = Job(function)
         self.unfinished.add(job.future)
@@ -83,7 +83,7 @@ class Threads:
         return job
 
     def stop(self) -> None:
-        """Ends the threads after what they have to do, and does not wait for them."""
+        """Ends the threads after their pending jobs. Does not wait for them."""
         self.stopped = True
         for _ in self._threads:
             self._jobs.put(None)
@@ -101,4 +101,4 @@ def _work(jobs: SimpleQueue[Job | None]) -> None:
         if job is None:
             return
         job.run()
-        del job  # not kept alive while the next one is awaited
+        del job  # do not keep it alive while waiting for the next one

@@ -1,11 +1,11 @@
-"""What callers give: `Source`, `DeliveryPolicy`, and the types of a message's attributes."""
+"""The types of arguments: `Source`, `DeliveryPolicy`, `Message`, and those of its attributes."""
 
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, NamedTuple, Optional, Union
 
 ClientUserId = Union[int, str]
-"""Who gets a message."""
+"""The customer who gets a message."""
 
 SourceContext = Union[Mapping[str, Any], list[Any], tuple[Any, ...]]
 """Additional fields of a message."""

@@ -5,21 +5,22 @@ declare(strict_types=1);
 namespace UserEngage\Internal;
 
 /**
- * A call of the library that runs in a fiber and comes out of it for each callback.
+ * Runs a call of the library in a fiber. Each callback suspends the fiber and runs outside of it.
  *
- * PHP leaves a callback that exits, or that a fatal error ends, with a longjmp. A batch must not be left like that: its
- * threads use what stands on its stack. So PHP leaves the code around the fiber instead, and the call ends at shutdown.
+ * When a callback calls exit() or meets a fatal error, PHP leaves it with a longjmp. That must not cut through a batch,
+ * because the batch's threads use its stack. Outside of the fiber, the longjmp leaves the fiber suspended; endAll()
+ * resumes it at shutdown, and the call ends.
  *
  * @internal
  */
-final class Excursion
+final class FiberCall
 {
-    /** @var array<int, \Fiber<mixed, int, void, \Closure(): int>> Those of the calls under way, by their object ids. */
+    /** @var array<int, \Fiber<mixed, int, void, \Closure(): int>> The calls in flight, by object id. */
     private static array $all = [];
     private static bool $registered = false;
 
     /**
-     * Makes the call, and runs here what its callbacks ask for.
+     * Makes the call, and runs its callbacks here, outside of the fiber.
      *
      * @param \Closure(): void $call
      */
@@ -34,7 +35,7 @@ final class Excursion
         try {
             $callback = $fiber->start();
         } catch (\FiberError) {
-            // PHP has places where no fiber can start, such as signals' handlers and, before 8.4, destructors.
+            // PHP cannot start a fiber in a signal handler or, before 8.4, in a destructor.
             $call();
         }
         while ($fiber->isSuspended()) {
@@ -44,7 +45,8 @@ final class Excursion
     }
 
     /**
-     * For a callback of the library: what $callback returns, which must throw nothing.
+     * Runs $callback outside of the fiber and returns its value. Callbacks of the library use it. $callback must not
+     * throw.
      *
      * @param \Closure(): int $callback
      */
@@ -54,7 +56,7 @@ final class Excursion
         return $fiber !== null && isset(self::$all[spl_object_id($fiber)]) ? \Fiber::suspend($callback) : $callback();
     }
 
-    /** Stops what exit() or a fatal error left half-way, before PHP takes its memory. */
+    /** Ends the calls that exit() or a fatal error interrupted, before PHP frees their memory. */
     private static function endAll(): void
     {
         foreach (self::$all as $fiber) {
