@@ -10,7 +10,7 @@ type Text = Cow<'static, str>;
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub status: u16,
-    /// The reason phrase, where it is not the status's usual one.
+    /// The reason phrase, if it differs from the usual one.
     pub reason: Option<&'static str>,
     pub headers: Vec<(Text, Text)>,
     pub body: Cow<'static, [u8]>,
@@ -47,7 +47,7 @@ impl Answer {
         self
     }
 
-    /// Puts a header in the place of those of the same name.
+    /// Sets a header and replaces those of the same name.
     pub fn set(&mut self, name: impl Into<Text>, value: impl Into<Text>) {
         let name = name.into();
         self.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(&name));
@@ -124,15 +124,15 @@ impl Rays {
         Rays { start: fastrand::u64(..), count: AtomicU64::new(0) }
     }
 
-    /// The next one, never given before by this sandbox.
+    /// The next one, unique in this sandbox.
     pub fn next(&self) -> String {
-        // An odd factor makes the product different for every count, and scatters the digits.
+        // An odd factor makes each product unique and scatters the digits.
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         format!("{:016x}-SBX", self.start.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
     }
 }
 
-/// The `Date` of now; made once a second.
+/// The current `Date`, made once a second.
 #[derive(Default)]
 pub(crate) struct DateLine {
     second: u64,

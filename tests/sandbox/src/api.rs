@@ -1,4 +1,4 @@
-//! The one call of the API, judged as the service would: who asks, how often, for whom, with what.
+//! The one call of the API. Checks a request as the service does: the key, the rate limit, the customer, the body.
 
 use crate::answer::{Answer, Rays};
 use crate::conversation::Message;
@@ -18,7 +18,7 @@ pub(crate) struct Api {
     pub rays: Rays,
 }
 
-/// A message that would be stored, and the form in which its answer is wanted.
+/// A message to store, and the requested form of the answer.
 pub(crate) struct Accepted {
     pub message: Message,
     pub form: Form,
@@ -34,7 +34,7 @@ pub(crate) enum Form {
 }
 
 impl Api {
-    /// Judges a request that was received whole, in the order of the service's own checks.
+    /// Checks a complete request, in the same order as the service.
     pub fn judge(&self, head: &Head<'_>, body: &[u8]) -> Result<Accepted, Answer> {
         if head.is_preflight() {
             return Err(service::preflight(head));
@@ -88,7 +88,7 @@ impl Api {
         !id.starts_with("missing")
     }
 
-    /// Adds what every answer of the service carries.
+    /// Adds the headers of every answer of the service.
     pub fn dress(&self, answer: &mut Answer, head: Option<&Head<'_>>, date: &str) {
         let mut headers = Vec::with_capacity(answer.headers.len() + 12);
         headers.push(("Date".into(), date.to_owned().into()));
@@ -115,7 +115,7 @@ impl Api {
     }
 }
 
-/// The form that the `Accept` header asks for, by DRF's `AcceptHeaderVersioning`.
+/// The form that the `Accept` header requests, by DRF's `AcceptHeaderVersioning`.
 fn form(head: &Head<'_>) -> Result<Form, Answer> {
     let accept = head.text("accept").unwrap_or("*/*");
     let versions = accept.split(',').flat_map(|range| range.split(';').skip(1)).filter_map(|parameter| {

@@ -3,16 +3,16 @@
 use crate::head::Framing;
 use bytes::{Buf, Bytes, BytesMut};
 
-/// The largest body that is read; more is answered with 413.
+/// The largest body that is read. A larger one gets a 413.
 pub(crate) const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// The longest line that announces a chunk, or stands in a trailer.
+/// The longest line of a chunk header or a trailer.
 const MAX_LINE: usize = 4096;
 
-/// Takes a body out of the bytes of a connection, piece by piece.
+/// Reads a body from the bytes of a connection, piece by piece.
 pub(crate) struct BodyReader {
     state: State,
-    /// What came of it so far, without the framing of chunks.
+    /// The bytes received so far, without the framing of chunks.
     pub body: BytesMut,
 }
 
@@ -42,12 +42,12 @@ impl BodyReader {
         BodyReader { state, body: BytesMut::new() }
     }
 
-    /// Whether the head announced more than is read.
+    /// Whether the head announced more than the limit.
     pub fn is_too_large(&self) -> bool {
         matches!(self.state, State::Left(length) if length > MAX_BODY as u64)
     }
 
-    /// Takes what belongs to the body from `input`. `Ok(true)` when the body is whole.
+    /// Takes the bytes of the body from `input`. `Ok(true)` when the body is complete.
     pub fn take(&mut self, input: &mut BytesMut) -> Result<bool, BadBody> {
         loop {
             match self.state {
@@ -94,7 +94,7 @@ impl BodyReader {
         }
     }
 
-    /// Moves up to `left` bytes into the body; gives how many are still to come.
+    /// Moves up to `left` bytes into the body. Returns how many are missing.
     fn move_bytes(&mut self, input: &mut BytesMut, left: u64) -> u64 {
         let here = input.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let piece = input.split_to(here);

@@ -1,7 +1,7 @@
-//! One connection: requests are read from it, judged, entered in the journal and answered.
+//! One connection: reads requests, checks them, enters them in the journal and answers them.
 //!
-//! The HTTP/1 here is our own, because a server that is to fail on order at any byte must hold the socket itself, and
-//! because the journal wants the bytes as they came.
+//! The HTTP/1 here is our own. A server that can fail at any byte must own the socket, and the journal keeps the bytes
+//! as received.
 
 use crate::Shared;
 use crate::answer::{Answer, DateLine};
@@ -22,38 +22,38 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// The longest head of a request.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// How much is asked of the socket at once.
+/// The size of one read.
 const READ_SIZE: usize = 16 * 1024;
 
-/// A connection and what is known of it.
+/// A connection and its state.
 pub(crate) struct Connection {
     pub wire: Wire,
     pub shared: Arc<Shared>,
     pub number: u64,
-    /// The port that it came to.
+    /// The local port.
     pub port: u16,
-    /// What was read and not used yet.
+    /// Bytes read but not used yet.
     pub input: BytesMut,
-    /// What is to be written next; kept for its memory.
+    /// Bytes to write. Kept to reuse its memory.
     pub output: Vec<u8>,
     pub pages: Router,
     pub date: DateLine,
 }
 
-/// What follows an exchange.
+/// What happens after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Another request.
     Request,
-    /// The end that a polite server makes.
+    /// An orderly close.
     Finish,
-    /// FIN out of the blue.
+    /// An abrupt FIN.
     Close,
     /// RST.
     Reset,
-    /// Nothing is sent any more, and the client's going is awaited.
+    /// Send nothing more and wait until the client disconnects.
     Hang,
-    /// The socket is dropped as it is; bytes that wait unread make an RST of it.
+    /// Drop the socket. Unread bytes cause an RST.
     Drop,
 }
 
@@ -103,11 +103,11 @@ impl Connection {
         self.api(&Request { head: &head, raw_head: &raw_head, at, body: Bytes::new(), complete: false }).await
     }
 
-    /// Reads a head, its empty line included. `None` when the client ended the connection between two requests.
+    /// Reads a head with its empty line. `None` if the client closed the connection between two requests.
     async fn read_head(&mut self) -> io::Result<Option<Bytes>> {
         let mut searched = 0;
         loop {
-            // Empty lines before a request are to be forgiven.
+            // Skip empty lines before a request, as HTTP asks.
             while searched == 0 && matches!(self.input.first(), Some(b'\r' | b'\n')) {
                 let _ = self.input.split_to(1);
             }
@@ -129,7 +129,7 @@ impl Connection {
         self.wire.read_buf(&mut self.input).await
     }
 
-    /// Answers what is no request as the servers in front of the service do.
+    /// Answers malformed requests, as the servers in front of the service do.
     async fn refuse(&mut self, raw_head: &[u8], head: Option<&Head<'_>>, at: SystemTime) -> io::Result<Next> {
         let mut exchange = Exchange::new(self.number, at, raw_head, head, b"");
         exchange.complete = false;
@@ -179,7 +179,7 @@ impl Connection {
         self.answer(answer, Some(head), head.keep_alive()).await
     }
 
-    /// Reads the body. `Ok(Ok(false))` when the client ended the connection in the middle of it.
+    /// Reads the body. `Ok(Ok(false))` if the client closed the connection in the middle of it.
     async fn read_body(&mut self, reader: &mut BodyReader, head: &Head<'_>) -> io::Result<Result<bool, BadBody>> {
         if reader.is_too_large() {
             return Ok(Err(BadBody::TooLarge));
@@ -199,7 +199,7 @@ impl Connection {
         }
     }
 
-    /// Does what the service does with a whole request: judges it, stores its message, gives the answer.
+    /// Handles a complete request as the service does: checks it, stores its message, answers.
     pub fn settle(&self, request: &Request<'_>, fault: Option<&'static str>) -> Answer {
         match self.shared.api.judge(request.head, &request.body) {
             Ok(accepted) => {
@@ -215,7 +215,7 @@ impl Connection {
         }
     }
 
-    /// Enters a request that is answered with an error. Gives its number.
+    /// Enters a request that gets an error. Returns its number.
     pub fn refused(&self, request: &Request<'_>, fault: Option<&'static str>, answer: &Answer) -> u64 {
         let mut exchange = self.entry(request, fault, Some(answer.status));
         exchange.keep_answer(&answer.body);
@@ -231,7 +231,7 @@ impl Connection {
         exchange
     }
 
-    /// Enters a request in the journal, and stores the message that it brought, if it did. Gives their ids.
+    /// Enters a request in the journal, and stores its message, if any. Returns their ids.
     pub fn record(
         &self,
         request: &Request<'_>,
@@ -243,7 +243,7 @@ impl Connection {
         self.shared.journal.record(exchange, message)
     }
 
-    /// Makes an answer what the service would send, headers and all.
+    /// Adds the headers that the service would send.
     pub fn dress(&mut self, answer: &mut Answer, head: Option<&Head<'_>>, keep_alive: bool) {
         self.shared.api.dress(answer, head, self.date.now());
         if !keep_alive {
@@ -251,7 +251,7 @@ impl Connection {
         }
     }
 
-    /// Writes an answer, dressed.
+    /// Writes an answer with all headers.
     pub async fn answer(&mut self, mut answer: Answer, head: Option<&Head<'_>>, keep_alive: bool) -> io::Result<Next> {
         self.dress(&mut answer, head, keep_alive);
         self.output.clear();
@@ -261,7 +261,7 @@ impl Connection {
         Ok(if keep_alive { Next::Request } else { Next::Finish })
     }
 
-    /// Waits; an error when the client goes away meanwhile.
+    /// Waits. An error if the client disconnects meanwhile.
     pub async fn wait(&mut self, time: Duration) -> io::Result<()> {
         let end = tokio::time::sleep(time);
         tokio::pin!(end);

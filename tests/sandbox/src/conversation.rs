@@ -12,7 +12,7 @@ use std::time::SystemTime;
 pub struct Message {
     /// The customer, decoded from the path.
     pub client_user_id: Box<str>,
-    /// What the customer is shown; HTML allowed.
+    /// The content that the customer sees. May be HTML.
     pub content: Box<str>,
     /// The agent who writes.
     pub user: Option<i64>,
@@ -22,23 +22,23 @@ pub struct Message {
     pub source_context: Option<Box<RawValue>>,
 }
 
-/// A stored message: what the customer sees.
+/// A stored message, as the customer sees it.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    /// Counts the conversations since the sandbox started, from 1.
+    /// The number of the conversation, from 1 on.
     pub id: u64,
     /// When it was stored.
     pub at: SystemTime,
-    /// The request in the journal that brought it.
+    /// The id of its request in the journal.
     pub request: u64,
-    /// What it says and to whom.
+    /// The message.
     pub message: Message,
-    /// The request itself, which stays readable here when the journal has been cleared.
+    /// The request itself. It stays readable here after the journal was cleared.
     pub(crate) exchange: Arc<Exchange>,
 }
 
 impl Conversation {
-    /// What it costs to keep.
+    /// Its size in memory, in bytes.
     pub(crate) fn weight(&self) -> usize {
         let message = &self.message;
         let context = message.source_context.as_ref().map_or(0, |json| json.get().len());

@@ -1,7 +1,7 @@
 //! Conversations in an SQLite file, so that they outlive the sandbox.
 //!
-//! The file mirrors what the journal keeps in memory, and is as bounded. A thread brings it up to date a few times a
-//! second, one transaction at a time, so that no request waits for the disk.
+//! The file mirrors the journal's list in memory, within the same limits. A thread updates it a few times a second, one
+//! transaction at a time, so that no request waits for the disk.
 
 use crate::conversation::{Conversation, Message};
 use crate::exchange::Exchange;
@@ -14,10 +14,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How often the file is brought up to date.
+/// How often the file is updated.
 const PACE: Duration = Duration::from_millis(100);
 
-/// Tells our files from others: "UESB".
+/// Marks our files: "UESB".
 const APPLICATION_ID: i64 = 0x5545_5342;
 
 const SCHEMA: &str = "
@@ -40,14 +40,14 @@ const SCHEMA: &str = "
     PRAGMA user_version = 1;
 ";
 
-/// Keeps a file up to date until it is dropped.
+/// Updates a file until it is dropped.
 pub(crate) struct Data {
     stop: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Data {
-    /// Opens or makes the file, takes up what it has, and begins to follow the journal.
+    /// Opens or makes the file, loads its conversations, and begins to follow the journal.
     pub fn follow(file: &Path, shared: Arc<Shared>, keep: usize) -> Result<Data, String> {
         let explain = |error: rusqlite::Error| explain(file, &error);
         let mut mirror = Mirror::open(file).map_err(explain)?;
@@ -91,9 +91,9 @@ impl Drop for Data {
 
 struct Mirror {
     file: Connection,
-    /// The newest conversation that the file has, or had.
+    /// The id of the newest conversation that the file has or had.
     written: u64,
-    /// The oldest one that it has.
+    /// The id of the oldest one in the file.
     oldest: u64,
 }
 
@@ -101,7 +101,7 @@ impl Mirror {
     fn open(path: &Path) -> rusqlite::Result<Mirror> {
         let file = Connection::open(path)?;
         file.busy_timeout(Duration::from_millis(300))?;
-        // One sandbox a file: two would give the same id twice.
+        // One sandbox per file: two would assign the same id twice.
         file.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         file.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
         file.pragma_update(None, "synchronous", "NORMAL")?;
@@ -115,7 +115,7 @@ impl Mirror {
         if (id, version) != (APPLICATION_ID, 1) {
             return Err(rusqlite::Error::InvalidQuery);
         }
-        // Takes the lock that EXCLUSIVE keeps from the first write on.
+        // Takes the lock, which EXCLUSIVE then keeps, with a first write.
         file.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
         Ok(Mirror { file, written: 0, oldest: 0 })
     }
@@ -131,7 +131,7 @@ impl Mirror {
         select.query_map([after], conversation)?.collect()
     }
 
-    /// Makes the file the same as the journal: what is gone goes, what is new comes.
+    /// Makes the file equal to the journal: deletes what is gone, inserts what is new.
     fn update(&mut self, shared: &Shared) -> rusqlite::Result<()> {
         let span = shared.journal.span();
         let fresh = shared.journal.conversations(self.written);

@@ -1,4 +1,4 @@
-//! One request to the API as it came, and what became of it.
+//! One request to the API as received, and its outcome.
 
 use crate::head::{self, Head};
 use serde::Serialize;
@@ -6,17 +6,17 @@ use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-/// What stands in the place of a token, whatever its length.
+/// Replaces a token, whatever its length.
 const MASK: &str = "****************";
 
 /// A request as the journal keeps it: the bytes of the head with the token masked, and the body.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// Counts the requests since the sandbox started, from 1.
+    /// The number of the request, from 1 on.
     pub id: u64,
     /// When the head was read.
     pub at: SystemTime,
-    /// The number of the TCP connection that it came over.
+    /// The number of its TCP connection.
     pub connection: u64,
     /// Whether the whole request was received, body included.
     pub complete: bool,
@@ -26,9 +26,9 @@ pub struct Exchange {
     pub fault: Option<&'static str>,
     /// The conversation that it became, if any.
     pub conversation_id: Option<u64>,
-    /// Whether the message was stored, which is to say: shown to the customer.
+    /// Whether the message was stored, that is, shown to the customer.
     pub stored: bool,
-    /// The body of an answer of error, shortened: why the request was refused.
+    /// The shortened body of an error answer: why the request was refused.
     pub(crate) answer: Option<Box<str>>,
     pub(crate) raw: Box<[u8]>,
     pub(crate) head_length: usize,
@@ -47,7 +47,7 @@ impl Exchange {
         body: &[u8],
     ) -> Exchange {
         let mut raw = Vec::with_capacity(raw_head.len() + body.len());
-        // What could not be parsed may hold a token anywhere; it is not kept.
+        // A head that could not be parsed may hold a token anywhere, so it is not kept.
         if let Some(head) = head {
             raw.extend_from_slice(raw_head);
             mask_tokens(&mut raw, raw_head, head);
@@ -75,17 +75,17 @@ impl Exchange {
         self.answer = (!body.is_empty()).then(|| start.into());
     }
 
-    /// The body as it came, without the framing of chunks.
+    /// The body as received, without the framing of chunks.
     pub fn body(&self) -> &[u8] {
         &self.raw[self.head_length..]
     }
 
-    /// The method, the target and the headers; `None` for a request that was no HTTP.
+    /// The method, the target and the headers. `None` if the request was not HTTP.
     fn head(&self) -> Option<Head<'_>> {
         Head::parse(&self.raw[..self.head_length])
     }
 
-    /// The method; empty for a request that was no HTTP.
+    /// The method. Empty if the request was not HTTP.
     pub fn method(&self) -> String {
         self.head().map_or_else(String::new, |head| head.method.to_owned())
     }
@@ -106,13 +106,13 @@ impl Exchange {
         head::client_user_id(self.head()?.path()).map(Cow::into_owned)
     }
 
-    /// What it costs to keep.
+    /// Its size in memory, in bytes.
     pub(crate) fn weight(&self) -> usize {
         self.raw.len() + self.answer.as_ref().map_or(0, |text| text.len()) + size_of::<Exchange>()
     }
 }
 
-/// Overwrites the credentials of every `Authorization` header; the scheme before them stays.
+/// Redacts the credentials of every `Authorization` header. The scheme before them stays.
 fn mask_tokens(raw: &mut [u8], original: &[u8], head: &Head<'_>) {
     for (name, value) in &head.headers {
         if is_secret(name) {

@@ -1,4 +1,4 @@
-//! Keeps other sites, open in the same browser, away from the page and the REST.
+//! Protects the page and the REST from other sites in the same browser.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -6,10 +6,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
 
-/// Refuses what another site's page asks for.
+/// Refuses requests of other sites' pages.
 ///
-/// A name that a stranger points at this machine (DNS rebinding) is refused while the sandbox listens on a loopback address,
-/// and so is a change that a page of another origin wants.
+/// While the sandbox listens on a loopback address, it refuses other host names (DNS rebinding). It always refuses a
+/// change from a page of another origin.
 pub(crate) async fn check(loopback: bool, request: Request, next: Next) -> Response {
     let host = host(request.headers());
     if loopback && !host.as_deref().is_none_or(is_local) {
@@ -37,7 +37,7 @@ fn authority(origin: &str) -> Option<String> {
     origin.split_once("://").map(|(_, authority)| authority.to_ascii_lowercase())
 }
 
-/// The host that was asked for, without its port.
+/// The requested host, without its port.
 fn host(headers: &HeaderMap) -> Option<String> {
     let authority = authority_of_host(headers)?;
     let uri: Uri = format!("http://{authority}/").parse().ok()?;

@@ -1,8 +1,8 @@
-//! The head of a request, borrowed from the bytes as they came.
+//! The head of a request, borrowed from the received bytes.
 
 use std::borrow::Cow;
 
-/// The most header lines that a request may have; nginx and Cloudflare draw the line near it.
+/// The most header lines that a request may have. nginx and Cloudflare have similar limits.
 const MAX_HEADERS: usize = 128;
 
 /// The head of one request: its first line and its headers.
@@ -12,21 +12,21 @@ pub(crate) struct Head<'a> {
     pub target: &'a str,
     /// The minor version: 0 or 1.
     pub minor: u8,
-    /// Names in the case and order of the wire.
+    /// The headers, in the case and order of the wire.
     pub headers: Vec<(&'a str, &'a [u8])>,
 }
 
 /// How long the body of a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// So many bytes follow; 0 when the head announces no body.
+    /// A number of bytes. 0 if the head announces no body.
     Length(u64),
-    /// Chunks follow.
+    /// Chunked.
     Chunked,
 }
 
 impl<'a> Head<'a> {
-    /// Parses a whole head, its empty line included. `None` when it is no HTTP/1 request.
+    /// Parses a complete head with its empty line. `None` if it is not an HTTP/1 request.
     pub fn parse(raw: &'a [u8]) -> Option<Head<'a>> {
         let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut lines);
@@ -41,12 +41,12 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The value of a header, its name in any case; the first one when there are several.
+    /// The value of a header; the case of its name does not matter. The first one if there are several.
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
-    /// A header's value as text; bytes outside ASCII make it `None`.
+    /// A header's value as text. `None` if it has bytes outside ASCII.
     pub fn text(&self, name: &str) -> Option<&'a str> {
         self.header(name).and_then(|value| std::str::from_utf8(value).ok())
     }
@@ -62,7 +62,7 @@ impl<'a> Head<'a> {
         path.split('?').next().unwrap_or(path)
     }
 
-    /// How long the body is; `None` when the head contradicts itself.
+    /// How long the body is. `None` if the head contradicts itself.
     pub fn framing(&self) -> Option<Framing> {
         let lengths = || self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case("content-length"));
         if let Some(coding) = self.text("transfer-encoding") {
@@ -82,7 +82,7 @@ impl<'a> Head<'a> {
         Some(Framing::Length(length.unwrap_or(0)))
     }
 
-    /// Whether the client means to use the connection again.
+    /// Whether the client wants to keep the connection alive.
     pub fn keep_alive(&self) -> bool {
         let asked = |token: &str| {
             self.text("connection")
@@ -96,7 +96,7 @@ impl<'a> Head<'a> {
         self.minor == 1 && self.text("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
     }
 
-    /// Whether this is the question that a browser asks before a request to another origin.
+    /// Whether this is a CORS preflight request.
     pub fn is_preflight(&self) -> bool {
         self.method == "OPTIONS" && self.header("access-control-request-method").is_some()
     }
@@ -113,7 +113,7 @@ pub(crate) fn client_user_id(path: &str) -> Option<Cow<'_, str>> {
     client_segment(path).map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8_lossy())
 }
 
-/// Where a head ends in `input`: the index after its empty line. `from` is where the last search stopped.
+/// Finds the end of a head in `input`: the index after its empty line. `from` is where the last search stopped.
 pub(crate) fn end_of_head(input: &[u8], from: usize) -> Option<usize> {
     let mut start = from.saturating_sub(3);
     while let Some(at) = memchr::memchr(b'\n', &input[start..]) {

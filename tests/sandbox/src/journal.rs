@@ -1,4 +1,4 @@
-//! What came and what was stored: the truth that tests compare with.
+//! The received requests and the stored messages: the truth that tests compare with.
 
 use crate::conversation::{Conversation, Message};
 use crate::exchange::Exchange;
@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use tokio::sync::watch;
 
-/// Every request and every conversation, in memory, up to a bound; the oldest go first.
+/// Every request and every conversation, in memory, up to a limit. The oldest are dropped first.
 pub struct Journal {
     state: Mutex<State>,
-    /// Counts the changes, for those who watch.
+    /// Counts the changes, for watchers.
     changes: watch::Sender<u64>,
 }
 
@@ -24,14 +24,14 @@ struct State {
     stored: u64,
     /// How often an entry changed after it was made.
     amendments: u64,
-    /// Conversations whose request changed after it was entered; for the file, if there is one.
+    /// Conversations whose request changed after it was entered. Used by the file, if any.
     amended: Option<Vec<u64>>,
 }
 
-/// Which part of a list is kept; ids are without gaps.
+/// Which part of a list is kept. The ids have no gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Span {
-    /// The id of the oldest; above that of the newest when there are none.
+    /// The id of the oldest. In an empty list it is above that of the newest.
     pub oldest: u64,
     /// The id of the newest, kept or not.
     pub newest: u64,
@@ -73,7 +73,7 @@ impl Journal {
         }
     }
 
-    /// Enters a request, and stores the message that it brought, if it did. Gives their ids.
+    /// Enters a request, and stores its message, if any. Returns their ids.
     pub(crate) fn record(&self, mut exchange: Exchange, message: Option<Message>) -> (u64, Option<u64>) {
         let mut state = crate::lock(&self.state);
         exchange.id = state.requests.next;
@@ -92,7 +92,7 @@ impl Journal {
         (id, conversation)
     }
 
-    /// Changes the status of a request that was entered before, and stores its message, if it is time for that.
+    /// Changes the status of an earlier request, and stores its message if one is given.
     pub(crate) fn amend(&self, id: u64, status: Option<u16>, message: Option<Message>) -> Option<u64> {
         let mut state = crate::lock(&self.state);
         let mut exchange = state.requests.get(id).map(|entry| Exchange::clone(entry))?;
@@ -128,7 +128,7 @@ impl Journal {
         conversation
     }
 
-    /// Wakes those who watch.
+    /// Wakes the watchers.
     pub(crate) fn changed(&self) {
         if self.changes.receiver_count() > 0 {
             self.changes.send_modify(|count| *count += 1);
@@ -172,12 +172,12 @@ impl Journal {
         crate::lock(&self.state).amendments
     }
 
-    /// The conversations whose request changed since the last time, for a file that follows.
+    /// The conversations whose request changed since the last call. The file uses it to follow.
     pub(crate) fn take_amended(&self) -> Vec<u64> {
         crate::lock(&self.state).amended.replace(Vec::new()).unwrap_or_default()
     }
 
-    /// Takes up conversations that were kept elsewhere, oldest first. New ids follow theirs.
+    /// Adds conversations from the file, oldest first. New ids follow theirs.
     pub(crate) fn restore(&self, conversations: Vec<Conversation>) {
         let mut state = crate::lock(&self.state);
         state.amended = Some(Vec::new());
@@ -210,7 +210,7 @@ impl Journal {
         }
     }
 
-    /// Tells when something changes.
+    /// A receiver that is notified of each change.
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -243,10 +243,10 @@ impl State {
     }
 }
 
-/// A queue of things with consecutive ids, bounded in number and bytes.
+/// A queue of items with consecutive ids, limited in number and bytes.
 struct Shelf<T> {
     items: VecDeque<(usize, Arc<T>)>,
-    /// The id of the next thing.
+    /// The id of the next item.
     next: u64,
     bytes: usize,
     keep: usize,
@@ -269,7 +269,7 @@ impl<T> Shelf<T> {
         }
     }
 
-    /// Takes up a thing that has an id already; a gap before it empties the shelf.
+    /// Adds an item that has an id already. A gap before it empties the queue.
     fn restore(&mut self, weight: usize, id: u64, item: Arc<T>) {
         if id != self.next {
             self.clear();

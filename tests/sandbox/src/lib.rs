@@ -1,6 +1,6 @@
 //! A UserEngage that runs on this machine.
 //!
-//! It answers the API's one call as the service does, shows every message on a page, keeps a journal of what came, and
+//! It answers the API's one call as the service does, shows every message on a page, keeps a journal of requests, and
 //! fails on order. Start the binary `ue-sandbox`, or a [`Sandbox`] within a Rust test:
 //!
 //! ```
@@ -51,20 +51,20 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-/// What all connections of a sandbox share.
+/// The state that all connections of a sandbox share.
 pub(crate) struct Shared {
     pub api: api::Api,
     pub journal: Journal,
     pub faults: fault::Faults,
     /// Connections accepted so far.
     pub connections: AtomicU64,
-    /// Tells one run of the sandbox from another, for a page that stays open over both.
+    /// Identifies this run of the sandbox, for a page that stays open across a restart.
     pub run: u64,
-    /// What `--json` prints, for the page.
+    /// The output of `--json`, for the page.
     pub announcement: std::sync::OnceLock<serde_json::Value>,
 }
 
-/// Locks; what another thread left behind in a panic is still good to read.
+/// Locks, and ignores poisoning: the data stay usable after another thread's panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    // Signals are caught from before anyone can know that it is ready.
+    // Catch signals before it reports that it is ready.
     let end = match sandbox.run_until(async { End::new(until_stdin_closes) }) {
         Ok(end) => end,
         Err(error) => {
@@ -27,13 +27,13 @@ fn main() -> ExitCode {
         }
     };
     let text = if json { sandbox.announcement().to_string() } else { greeting(&sandbox) };
-    // Nobody reads it: no reason to end.
+    // An error means that nobody reads the output: go on.
     let _ = writeln!(std::io::stdout(), "{text}").and_then(|()| std::io::stdout().flush());
     sandbox.run_until(end.come());
     ExitCode::SUCCESS
 }
 
-/// What ends the sandbox: SIGINT, SIGTERM or, if told so, the end of standard input.
+/// Waits for the end: SIGINT, SIGTERM or, with the option, the end of standard input.
 struct End {
     interrupt: Signal,
     terminate: Signal,
@@ -49,7 +49,7 @@ impl End {
     async fn come(mut self) {
         let (closed, stdin) = tokio::sync::oneshot::channel();
         if self.until_stdin_closes {
-            // A thread, because a read from a terminal or a file cannot be waited for otherwise.
+            // In a thread, because a read from a terminal or a file blocks.
             std::thread::spawn(move || {
                 let mut sink = [0; 1024];
                 while matches!(std::io::stdin().read(&mut sink), Ok(1..)) {}
@@ -64,7 +64,7 @@ impl End {
     }
 }
 
-/// What a person wants to know first.
+/// The text for a person at the start.
 fn greeting(sandbox: &Sandbox) -> String {
     let (url, base_url, key) = (sandbox.url(), sandbox.base_url(), sandbox.api_key());
     let mut text =

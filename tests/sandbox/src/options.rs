@@ -1,11 +1,11 @@
-//! What the sandbox can be told at start.
+//! The options of the sandbox.
 
 use crate::tls::TlsVersion;
 use clap::Parser;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-/// The API key that is accepted unless another is given: 64 visible characters, and obviously no real one.
+/// The default API key: 64 visible characters, and obviously not a real one.
 pub const API_KEY: &str = "sandbox-0000-0000-0000-not-a-real-key-0000-0000-0000-0000-000000";
 
 const _: () = assert!(API_KEY.len() == 64);
@@ -18,7 +18,7 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8025", value_parser = address)]
     pub listen: SocketAddr,
 
-    /// Port to listen at, in the place of that in --listen
+    /// Port to listen at, instead of the one in --listen
     #[arg(long, short, value_name = "N")]
     pub port: Option<u16>,
 
@@ -76,7 +76,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// What the command line has when nothing is said, but on a free port.
+    /// The defaults of the command line, but on a free port.
     fn default() -> Options {
         Options::parse_from(["ue-sandbox", "--listen", "127.0.0.1:0"])
     }
@@ -88,7 +88,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.to_socket_addrs().ok().and_then(|mut found| found.next()).ok_or_else(|| remedy.to_owned())
 }
 
-/// A rate that a limit can have.
+/// Parses a rate limit.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if is_rate(rate) => Ok(rate),

@@ -1,4 +1,4 @@
-//! The sandbox's own pages and its REST, handed from a connection to axum's router.
+//! Serves the sandbox's own pages and its REST: passes requests from a connection to axum's router.
 
 use crate::body::BodyReader;
 use crate::connection::{Connection, Next};
@@ -45,7 +45,7 @@ impl Connection {
         let (parts, mut body) = response.into_parts();
         let length = body.size_hint().exact();
         let bodyless = head.method == "HEAD" || matches!(parts.status.as_u16(), 100..=199 | 204 | 304);
-        // HTTP/1.0 knows no chunks; there the end of the connection is the end of the body.
+        // HTTP/1.0 has no chunks: there the end of the connection ends the body.
         let chunked = length.is_none() && head.minor == 1;
         let keep_alive = head.keep_alive() && (length.is_some() || chunked);
         self.output.clear();
@@ -100,9 +100,9 @@ impl Connection {
         self.wire.flush().await
     }
 
-    /// The next piece of a body; an error when the client goes away while an endless one has nothing to say.
+    /// The next piece of a body. An error if the client disconnects while an endless body waits for its next piece.
     async fn next_frame(&mut self, body: &mut Body) -> io::Result<Option<http_body::Frame<Bytes>>> {
-        // What is to be sent before the first piece must not wait for it.
+        // Flush before waiting for a piece.
         if body.size_hint().exact().is_none() && !self.output.is_empty() {
             self.send().await?;
         }
@@ -119,7 +119,7 @@ impl Connection {
     }
 }
 
-/// The request as axum wants it.
+/// The request in axum's type.
 fn request(head: &Head<'_>, body: Body) -> Result<http::Request<Body>, http::Error> {
     let mut request = http::Request::builder().method(head.method).uri(head.target);
     for (name, value) in &head.headers {

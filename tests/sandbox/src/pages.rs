@@ -1,4 +1,4 @@
-//! The inbox: the page at `/`, what it is made of, and the events that keep it up to date.
+//! The inbox: the page at `/`, its files, and the events that update it.
 
 use crate::preview::preview;
 use crate::{Shared, timestamp};
@@ -16,12 +16,12 @@ use std::time::Duration;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::WatchStream;
 
-/// The page may use what comes from here and nothing else.
+/// The page may load resources only from here.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                            connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A message is a stranger's HTML: it may have style, and pictures that it brings with it. Nothing in it runs, nothing is
-/// loaded, no form is sent, and it cannot lead the page elsewhere. `allow-same-origin` lets the page measure its height.
+/// A message is untrusted HTML. It may have styles and embedded pictures. Its scripts do not run, nothing is loaded, no
+/// form is sent, and it cannot navigate the page. `allow-same-origin` lets the page measure its height.
 const MESSAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
                               form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin";
 
@@ -32,7 +32,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// Characters of a message in a list.
 const PREVIEW_LENGTH: usize = 140;
 
-/// What the page is made of.
+/// The files of the page.
 const ASSETS: &[(&str, &str, &str)] = &[
     ("/", HTML, include_str!("page/inbox.html")),
     ("/favicon.ico", "image/svg+xml", include_str!("page/icon.svg")),
@@ -87,14 +87,14 @@ fn guarded(kind: &'static str, policy: &'static str, text: impl IntoResponse) ->
     response
 }
 
-/// Which part of a list the page lacks.
+/// The part of a list that the page does not have yet.
 #[derive(Deserialize)]
 struct Part {
     after: u64,
     limit: usize,
 }
 
-/// What a row of the inbox shows.
+/// A row of the inbox.
 async fn conversations(State(shared): State<Arc<Shared>>, Query(part): Query<Part>) -> Json<Vec<Value>> {
     let list = shared.journal.conversations(part.after);
     let row = |entry: &Arc<crate::Conversation>| {
@@ -110,7 +110,7 @@ async fn conversations(State(shared): State<Arc<Shared>>, Query(part): Query<Par
     Json(list.iter().take(part.limit).map(row).collect())
 }
 
-/// What a row of the journal shows.
+/// A row of the journal.
 async fn requests(State(shared): State<Arc<Shared>>, Query(part): Query<Part>) -> Json<Vec<Value>> {
     let list = shared.journal.requests(part.after);
     let row = |entry: &Arc<crate::Exchange>| {
@@ -129,7 +129,7 @@ async fn requests(State(shared): State<Arc<Shared>>, Query(part): Query<Part>) -
     Json(list.iter().take(part.limit).map(row).collect())
 }
 
-/// Tells the page what there is whenever that changes, at most ten times a second.
+/// Sends the page the state after each change, at most ten times a second.
 async fn events(State(shared): State<Arc<Shared>>) -> Response {
     let changes = WatchStream::new(shared.journal.watch());
     let stream = changes.throttle(Duration::from_millis(100)).map(move |_| Ok::<_, Infallible>(state(&shared)));

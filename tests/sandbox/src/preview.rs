@@ -1,4 +1,4 @@
-//! A message's beginning as plain text, for lists.
+//! The beginning of a message as plain text, for lists.
 
 /// The text of some HTML: no tags, no scripts, white space folded, at most `length` characters.
 pub(crate) fn preview(html: &str, length: usize) -> String {
@@ -32,7 +32,7 @@ pub(crate) fn preview(html: &str, length: usize) -> String {
     text
 }
 
-/// Whether a tag stands within a word or a line, as `b` does, and so parts nothing.
+/// Whether a tag is inline, as `b` is, and does not separate words.
 fn is_inline(tag: &str) -> bool {
     let name = tag[1..].trim_start_matches('/');
     let end = name.find(|next: char| !next.is_ascii_alphanumeric()).unwrap_or(name.len());
@@ -41,7 +41,7 @@ fn is_inline(tag: &str) -> bool {
     inline.iter().any(|known| name[..end].eq_ignore_ascii_case(known))
 }
 
-/// What follows a tag; with `script` and `style`, what follows their end.
+/// The text after a tag. For `script` and `style`, the text after their end tag.
 fn after_tag(html: &str) -> &str {
     if let Some(comment) = html.strip_prefix("<!--") {
         return comment.find("-->").map_or("", |end| &comment[end + 3..]);
@@ -60,7 +60,7 @@ fn after_tag(html: &str) -> &str {
     after
 }
 
-/// The character that `&...;` stands for, if it is one of the usual, and its length in the text.
+/// The character for a common entity `&...;`, and the length of the entity.
 fn entity(html: &str) -> (char, usize) {
     let end = html.bytes().take(10).position(|byte| byte == b';');
     let known = end.and_then(|end| {

@@ -1,6 +1,6 @@
-//! The words in which Python's `json` refuses a text, which the service passes on to its clients.
+//! The error texts of Python's `json`. The service passes them on to its clients.
 
-/// What Python's `json.loads` says of a body that is no strict JSON; `None` when it would take it.
+/// The error of Python's `json.loads` for a body that is not strict JSON. `None` if it would accept it.
 pub(crate) fn complaint(body: &[u8]) -> Option<String> {
     let text = match std::str::from_utf8(body) {
         Ok(text) => text,
@@ -33,9 +33,9 @@ pub(crate) fn complaint(body: &[u8]) -> Option<String> {
 }
 
 enum Complaint {
-    /// What is wrong, and the byte where.
+    /// The error and its byte offset.
     Syntax(&'static str, usize),
-    /// `NaN` and the infinities, which DRF refuses.
+    /// `NaN` or an infinity: DRF refuses them.
     Constant(&'static str),
     Depth,
 }
@@ -101,7 +101,7 @@ impl Reader<'_> {
         self.at - start
     }
 
-    /// Takes the longest number that starts here, as Python's regular expression does; what follows is for others.
+    /// Takes the longest number that starts here, as Python's regular expression does. The caller checks what follows.
     fn number(&mut self) -> Outcome {
         let start = self.at;
         if self.peek() == Some(b'-') {

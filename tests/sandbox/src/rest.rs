@@ -32,20 +32,20 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/_sandbox/rate-limit", get(rate_limit).put(set_rate_limit))
 }
 
-/// Which part of a list is wanted.
+/// The requested part of a list.
 #[derive(Deserialize)]
 struct Part {
     client_user_id: Option<String>,
     /// Only ids above this one.
     #[serde(default)]
     after: u64,
-    /// Only ids below this one; with `limit`, those nearest to it.
+    /// Only ids below this one. With `limit`, the ones nearest to it.
     before: Option<u64>,
     limit: Option<usize>,
 }
 
 impl Part {
-    /// Picks a part of a list that begins after `self.after`; oldest first.
+    /// Selects the part of a list after `self.after`, oldest first.
     fn of<T>(&self, list: Vec<Arc<T>>, id: impl Fn(&T) -> u64, client: impl Fn(&T) -> Option<String>) -> Vec<Arc<T>> {
         let fits = |item: &Arc<T>| {
             self.before.is_none_or(|before| id(item) < before)
@@ -100,7 +100,7 @@ async fn clear_conversations(State(shared): App) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// The request that brought a conversation, also when the journal has forgotten it.
+/// The request of a conversation, even after the journal has dropped it.
 async fn request_of_conversation(State(shared): App, Path(id): Path<u64>) -> Response {
     shared.journal.conversation(id).map_or_else(nothing, |entry| json(&*entry.exchange))
 }
@@ -147,7 +147,7 @@ async fn set_rate_limit(State(shared): App, body: Bytes) -> Response {
         Some(value) if value.as_f64().is_some_and(is_rate) => Ok(value.as_f64()),
         _ => Err(Refusal {
             field: "per_second".to_owned(),
-            error: "is no number above 0".to_owned(),
+            error: "is not a number above 0".to_owned(),
             remedy: format!("write {example}"),
         }),
     });
@@ -164,7 +164,7 @@ async fn set_rate_limit(State(shared): App, body: Bytes) -> Response {
 fn parse(body: &[u8], field: &str, example: &str) -> Result<Value, Refusal> {
     serde_json::from_slice(body).map_err(|error| Refusal {
         field: field.to_owned(),
-        error: format!("the body is no JSON: {error}"),
+        error: format!("the body is not JSON: {error}"),
         remedy: format!("write {example}"),
     })
 }

@@ -28,7 +28,7 @@ pub struct Sandbox {
     authority: Option<Authority>,
     announcement: Value,
     handle: Handle,
-    /// Taken when the sandbox is dropped, so that nothing waits for its tasks.
+    /// Taken out when the sandbox is dropped, so that the drop does not wait for its tasks.
     runtime: Option<Runtime>,
     data: Option<Data>,
 }
@@ -176,17 +176,17 @@ impl Sandbox {
         &self.shared.api.key
     }
 
-    /// What came and what was stored.
+    /// The received requests and the stored messages.
     pub fn journal(&self) -> &Journal {
         &self.shared.journal
     }
 
-    /// Orders a fault, as `POST /_sandbox/faults` does; gives the order as it stands.
+    /// Orders a fault, as `POST /_sandbox/faults` does. Returns the order with its id.
     pub fn order(&self, fault: &Value) -> Result<Value, Refusal> {
         self.shared.faults.order(fault)
     }
 
-    /// Takes back all faults that wait.
+    /// Deletes all orders for faults.
     pub fn clear_faults(&self) {
         self.shared.faults.clear(|_| true);
     }
@@ -196,12 +196,12 @@ impl Sandbox {
         self.shared.api.throttle.set(per_second);
     }
 
-    /// What `--json` prints.
+    /// The output of `--json`.
     pub fn announcement(&self) -> &Value {
         &self.announcement
     }
 
-    /// Waits, on the sandbox's runtime, for something.
+    /// Runs a future on the sandbox's runtime and waits for it.
     pub fn run_until<F: Future>(&self, end: F) -> F::Output {
         self.handle.block_on(end)
     }
@@ -212,7 +212,7 @@ impl Drop for Sandbox {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-        // Writes what came last.
+        // Writes the last changes to the file.
         drop(self.data.take());
     }
 }
@@ -235,7 +235,7 @@ fn open(address: SocketAddr, acceptor: Option<TlsAcceptor>, control: bool) -> Re
                 format!("{address} may not be listened at: ports below 1024 are for root. Choose another with --port N.")
             }
             std::io::ErrorKind::AddrNotAvailable => {
-                format!("{} is no address of this machine. Choose another with --listen, such as 127.0.0.1:{}.", address.ip(), address.port())
+                format!("{} is not an address of this machine. Choose another with --listen, such as 127.0.0.1:{}.", address.ip(), address.port())
             }
             _ => format!("{address} cannot be listened at: {error}"),
         })

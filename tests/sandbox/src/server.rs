@@ -18,7 +18,7 @@ pub(crate) struct Door {
     listener: TcpListener,
     pub address: SocketAddr,
     acceptor: Option<TlsAcceptor>,
-    /// Whether the page and the REST alone are served here, out of reach of any fault.
+    /// Whether only the page and the REST are served here. No fault is played on them.
     control: bool,
 }
 
@@ -26,7 +26,7 @@ impl Door {
     /// Listens at an address. Must be called within a runtime.
     pub fn open(address: SocketAddr, acceptor: Option<TlsAcceptor>, control: bool) -> io::Result<Door> {
         let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
-        // Lets a sandbox start again at the port that it has just left.
+        // Lets a sandbox restart at once on the same port.
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
         socket.listen(1024)?;
@@ -36,7 +36,7 @@ impl Door {
         Ok(Door { listener, address, acceptor, control })
     }
 
-    /// Accepts connections for ever.
+    /// Accepts connections without end.
     pub async fn serve(self, shared: Arc<Shared>, pages: Router) {
         loop {
             match self.listener.accept().await {
@@ -53,7 +53,7 @@ impl Door {
                     let (pages, port) = (pages.clone(), self.address.port());
                     tokio::spawn(async move {
                         if let Some((_, fault)) = fault {
-                            return befall(socket, &fault).await;
+                            return play_at_accept(socket, &fault).await;
                         }
                         let wire = match acceptor {
                             None => Wire::Plain(socket),
@@ -65,15 +65,15 @@ impl Door {
                         Connection::new(wire, shared, pages, number, port).serve().await;
                     });
                 }
-                // Out of descriptors, or a connection that was gone before it was accepted: go on soon.
+                // Out of descriptors, or the client disconnected before accept: wait a moment and go on.
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
             }
         }
     }
 }
 
-/// Plays a fault on a connection of which nothing was read.
-async fn befall(mut socket: TcpStream, fault: &Fault) {
+/// Plays a fault on a connection before anything was read.
+async fn play_at_accept(mut socket: TcpStream, fault: &Fault) {
     let mut sink = [0; 4096];
     match fault {
         Fault::Cut { place: Place::Accept, reset: true, .. } => wire::reset(&mut socket),
@@ -86,7 +86,7 @@ async fn befall(mut socket: TcpStream, fault: &Fault) {
     }
 }
 
-/// Whether a path leads to the sandbox's own pages and REST, which the journal leaves out.
+/// Whether a path belongs to the sandbox's own pages and REST. The journal leaves those out.
 pub(crate) fn is_own(path: &str) -> bool {
     path == "/" || path == "/favicon.ico" || path == "/_sandbox" || path.starts_with("/_sandbox/")
 }

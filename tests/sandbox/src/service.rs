@@ -1,4 +1,4 @@
-//! The answers of the service, and of Cloudflare before it.
+//! The answers of the service, and of Cloudflare in front of it.
 
 use crate::answer::{Answer, reason};
 use crate::api::Form;
@@ -28,19 +28,19 @@ pub(crate) fn created(form: Form, id: u64, client_user_id: &str, agent: Option<i
     }
 }
 
-/// FNV-1a: the same customer has the same number on every run.
+/// FNV-1a, so that a customer has the same number in every run.
 fn fingerprint(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-/// The 429 of DRF's throttle, which runs before the view: nothing was stored.
+/// The 429 of DRF's throttle. It runs before the view, so nothing was stored.
 pub(crate) fn throttled(seconds: u64) -> Answer {
     let unit = if seconds == 1 { "second" } else { "seconds" };
     Answer::detail(429, &format!("Request was throttled. Expected available in {seconds} {unit}."))
         .with("Retry-After", seconds.to_string())
 }
 
-/// Django's page for a path that leads nowhere, such as one without its trailing slash.
+/// Django's page for an unknown path, such as one without its trailing slash.
 pub(crate) fn no_page() -> Answer {
     Answer::html(
         404,
@@ -49,7 +49,7 @@ pub(crate) fn no_page() -> Answer {
     )
 }
 
-/// A page of Cloudflare's own, as it stands in front of the service.
+/// A page of Cloudflare, which is in front of the service.
 pub(crate) fn cloudflare_page(status: u16, title: &str) -> Answer {
     let title = title.replace('&', "&amp;").replace('<', "&lt;");
     Answer::html(
@@ -93,14 +93,14 @@ pub(crate) fn interim(status: u16) -> Vec<u8> {
     text
 }
 
-/// What DRF tells of the view when it is asked with `OPTIONS`.
+/// DRF's description of the view, for `OPTIONS`.
 pub(crate) fn description() -> Answer {
     let body =
         r#"{"name":"Conversation","description":"","renders":["application/json"],"parses":["application/json"]}"#;
     Answer::json(200, body)
 }
 
-/// The answer to a browser that asks whether a page of another origin may send.
+/// The answer to a CORS preflight request.
 pub(crate) fn preflight(head: &Head<'_>) -> Answer {
     let mut answer = Answer::empty(200)
         .with("Access-Control-Allow-Methods", "DELETE, GET, OPTIONS, PATCH, POST, PUT")
@@ -109,14 +109,14 @@ pub(crate) fn preflight(head: &Head<'_>) -> Answer {
             "accept, accept-encoding, authorization, content-type, dnt, origin, user-agent, x-csrftoken, x-requested-with",
         )
         .with("Access-Control-Max-Age", "86400");
-    // A page of the public net that sends to this machine needs a word more in newer browsers.
+    // Newer browsers need one more header if a page of the public internet sends to this machine.
     if head.header("access-control-request-private-network").is_some() {
         answer = answer.with("Access-Control-Allow-Private-Network", "true");
     }
     answer
 }
 
-/// The answer of the service, or of Cloudflare before it, that goes with a status.
+/// The answer of the service, or of Cloudflare in front of it, for a status.
 pub(crate) fn for_status(status: u16) -> Answer {
     let detail = |words: &str| Answer::detail(status, words);
     match status {

@@ -1,14 +1,14 @@
-//! The rate limit: a token bucket that holds as many tokens as one second brings.
+//! The rate limit: a token bucket for the tokens of one second.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// The rate limit of the API, which can be changed while the sandbox runs.
+/// The rate limit of the API. It can be changed while the sandbox runs.
 ///
 /// A token bucket: it starts full, holds the tokens of one second (at least one), and each request takes one.
 pub(crate) struct Throttle {
-    /// Spares a request the lock while there is no limit.
+    /// Without a limit, a request need not take the lock.
     limited: AtomicBool,
     bucket: Mutex<Option<Bucket>>,
 }
@@ -38,7 +38,7 @@ impl Throttle {
         crate::lock(&self.bucket).as_ref().map(|bucket| bucket.per_second)
     }
 
-    /// Lets a request pass, or says after how many seconds the next one will.
+    /// Admits a request, or returns the number of seconds until the next one is admitted.
     pub fn admit(&self) -> Result<(), u64> {
         if !self.limited.load(Ordering::Acquire) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! TLS: a certificate authority made at start, and certificates by it, good and bad.
+//! TLS: a certificate authority made at start, and its certificates, valid and invalid.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -13,10 +13,10 @@ use tokio_rustls::rustls::{self, ServerConfig};
 /// Which versions of TLS are spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum TlsVersion {
-    /// 1.2 alone.
+    /// Only 1.2.
     #[value(name = "1.2")]
     Tls12,
-    /// 1.3 alone.
+    /// Only 1.3.
     #[value(name = "1.3")]
     Tls13,
     /// 1.2 and 1.3.
@@ -29,11 +29,11 @@ pub enum TlsVersion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
     None,
-    /// Its time is over.
+    /// It has expired.
     Expired,
     /// It names another host.
     WrongHost,
-    /// Nobody vouches for it but itself.
+    /// It is self-signed.
     Untrusted,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     /// Where its certificate can be read.
     pub file: PathBuf,
-    /// A directory of our own, to be removed in the end.
+    /// Our own directory, removed at the end.
     directory: Option<PathBuf>,
 }
 
@@ -72,7 +72,7 @@ impl Authority {
         Ok(Authority { issuer, file, directory })
     }
 
-    /// Makes a certificate and what is needed to accept connections with it.
+    /// Makes a certificate and an acceptor for connections with it.
     pub fn acceptor(&self, flaw: Flaw, version: TlsVersion) -> Result<TlsAcceptor, Failure> {
         let names: &[&str] =
             if flaw == Flaw::WrongHost { &["wrong.example"] } else { &["localhost", "127.0.0.1", "::1"] };

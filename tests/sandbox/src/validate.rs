@@ -1,4 +1,4 @@
-//! The checks of the body, in the words of Django REST Framework's serializers.
+//! Checks the body. The errors have the words of Django REST Framework's serializers.
 
 use crate::answer::Answer;
 use crate::conversation::Message;
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// The fields of the body, each as it was written. Unknown ones are ignored, and the last of several counts.
+/// The fields of the body, each as it was written. Unknown ones are ignored; of duplicates, the last counts.
 #[derive(Default)]
 struct Fields<'a> {
     content: Option<&'a RawValue>,
@@ -61,9 +61,9 @@ enum Key {
     Other,
 }
 
-/// The message in a body, or the 400 that tells what is wrong with it.
+/// The message in a body, or a 400 that says what is wrong.
 pub(crate) fn message(client_user_id: &str, body: &[u8]) -> Result<Message, Answer> {
-    // DRF does not parse a body of length 0; the serializer then misses every field.
+    // DRF does not parse an empty body; the serializer then reports every field as missing.
     let fields = if body.is_empty() { Fields::default() } else { parse(body)? };
     let mut errors = Map::new();
     let mut checked = |name: &str, outcome: Result<(), String>| {
@@ -145,7 +145,7 @@ fn user(field: Option<&RawValue>) -> Result<Option<i64>, String> {
         "int" | "float" => json.to_owned(),
         _ => String::new(),
     };
-    // DRF takes "926" and 926.0 for the integer that they mean.
+    // DRF accepts "926" and 926.0 as integers.
     let digits = written.trim();
     let digits = match digits.split_once('.') {
         Some((whole, zeros)) if zeros.bytes().all(|digit| digit == b'0') => whole,

@@ -1,4 +1,4 @@
-//! A connection with or without TLS, and the ways in which it can end.
+//! A connection with or without TLS, and the ways to end it.
 
 use socket2::SockRef;
 use std::io;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-/// How long a closed connection is read on, so that unread bytes do not turn its FIN into an RST.
+/// How long a closed connection is still read, so that unread bytes do not turn its FIN into an RST.
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// One accepted connection.
@@ -33,7 +33,7 @@ impl Wire {
         drain(self.socket()).await;
     }
 
-    /// Closes the socket (FIN), without a word of TLS, as a server that dies does.
+    /// Closes the socket (FIN) without a TLS `close_notify`, as a crashing server does.
     pub async fn close(mut self) {
         close(self.socket()).await;
     }
@@ -43,25 +43,25 @@ impl Wire {
         reset(self.socket());
     }
 
-    /// Reads and forgets until the client goes away.
+    /// Reads and discards until the client disconnects.
     pub async fn hang(mut self) {
         let mut sink = [0; 4096];
         while matches!(self.read(&mut sink).await, Ok(1..)) {}
     }
 
-    /// Waits until the client has sent something, and leaves it unread. An end counts as something.
+    /// Waits until the client has sent bytes or closed the connection. Reads nothing.
     pub async fn readable(&mut self) {
         let _ = self.socket().peek(&mut [0]).await;
     }
 }
 
-/// Sends FIN, and reads on for a while so that it stays one.
+/// Sends FIN, and reads on for a while, so that no RST follows.
 pub(crate) async fn close(socket: &mut TcpStream) {
     let _ = SockRef::from(&*socket).shutdown(Shutdown::Write);
     drain(socket).await;
 }
 
-/// Makes the socket's end an RST; it is sent when the socket is dropped.
+/// Sets the socket to send RST when it is dropped.
 pub(crate) fn reset(socket: &mut TcpStream) {
     let _ = SockRef::from(&*socket).set_linger(Some(Duration::ZERO));
 }

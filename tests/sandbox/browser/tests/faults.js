@@ -62,7 +62,7 @@ test("a bad order is refused beside its field", async ({ page, sandbox }) => {
   await openFaults(page, sandbox);
   await page.getByLabel("headers").fill("Retry-After: 3");
   await page.getByRole("button", { name: "Order", exact: true }).click();
-  await page.getByRole("alert").getByText("headers: is no object; write an object").waitFor();
+  await page.getByRole("alert").getByText("headers: is not an object; write an object").waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.name), "headers");
   assert.deepEqual(await sandbox.rest("faults"), []);
 });

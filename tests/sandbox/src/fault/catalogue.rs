@@ -1,4 +1,4 @@
-//! The list of faults and their parameters: what is checked, shown on the page and documented comes from here.
+//! The list of faults and their parameters. The checks, the form on the page and the documentation use it.
 
 use serde::Serialize;
 
@@ -7,9 +7,9 @@ use serde::Serialize;
 pub struct Kind {
     /// Its name in an order.
     pub name: &'static str,
-    /// What it does, in a sentence.
+    /// A sentence that says what it does.
     pub about: &'static str,
-    /// What can be said of it besides.
+    /// Its parameters.
     pub parameters: &'static [Parameter],
 }
 
@@ -20,7 +20,7 @@ pub struct Parameter {
     pub name: &'static str,
     /// What it does.
     pub about: &'static str,
-    /// Which values it takes.
+    /// The values that it takes.
     #[serde(flatten)]
     pub wanted: Wanted,
 }
@@ -31,31 +31,31 @@ pub struct Parameter {
 pub enum Wanted {
     /// A whole number within bounds.
     Integer {
-        /// The least.
+        /// The minimum.
         min: u64,
-        /// The greatest.
+        /// The maximum.
         max: u64,
-        /// What it is when not given.
+        /// The default.
         default: u64,
     },
-    /// Any text; without a default the fault has one that suits its other parameters.
+    /// Any text. Without a default, the fault chooses one that fits its other parameters.
     Text {
-        /// What it is when not given.
+        /// The default.
         default: Option<&'static str>,
     },
     /// `true` or `false`.
     Flag {
-        /// What it is when not given.
+        /// The default.
         default: bool,
     },
     /// One of several words.
     Choice {
         /// The words.
         choices: &'static [&'static str],
-        /// What it is when not given.
+        /// The default.
         default: &'static str,
     },
-    /// An object of header names and values; a value of `null` takes a header away that the answer would have.
+    /// An object of header names and values. The value `null` removes a header.
     Headers,
 }
 
@@ -74,7 +74,7 @@ const fn store(about: &'static str, default: bool) -> Parameter {
     Parameter { name: "store", about, wanted: Wanted::Flag { default } }
 }
 
-const STORE: Parameter = store("whether the message is stored all the same", false);
+const STORE: Parameter = store("whether the message is stored nevertheless", false);
 
 const CUT_PARAMETERS: &[Parameter] = &[
     Parameter {
@@ -85,7 +85,7 @@ const CUT_PARAMETERS: &[Parameter] = &[
             default: "before-status",
         },
     },
-    // Its default depends on `where`; see `order`.
+    // The default depends on `where`; see `order`.
     store(
         "whether the message is stored; by default only when a status of success was answered: in-head, in-body",
         false,
@@ -98,7 +98,7 @@ pub(super) const KINDS: &[Kind] = &[
         about: "Answers with a status, headers and a body of your choice.",
         parameters: &[
             status(500),
-            Parameter { name: "headers", about: "headers to set, or null to take one away", wanted: Wanted::Headers },
+            Parameter { name: "headers", about: "headers to set, or null to remove one", wanted: Wanted::Headers },
             Parameter {
                 name: "body",
                 about: "the body; by default the service's own for the status",
@@ -155,7 +155,7 @@ pub(super) const KINDS: &[Kind] = &[
     },
     Kind {
         name: "garbage",
-        about: "Answers with bytes that are no HTTP/1.",
+        about: "Answers with bytes that are not HTTP/1.",
         parameters: &[
             Parameter {
                 name: "form",
@@ -164,7 +164,7 @@ pub(super) const KINDS: &[Kind] = &[
             },
             Parameter {
                 name: "bytes",
-                about: "the bytes, as text, in the place of the form's",
+                about: "the bytes, as text, instead of the form's",
                 wanted: Wanted::Text { default: None },
             },
             STORE,
@@ -182,7 +182,7 @@ pub(super) const KINDS: &[Kind] = &[
     },
     Kind {
         name: "endless-1xx",
-        about: "Sends interim answers, for ever or so many before the normal answer.",
+        about: "Sends interim answers: without end, or a number of them before the normal answer.",
         parameters: &[
             Parameter {
                 name: "status",
@@ -222,7 +222,7 @@ pub(super) const KINDS: &[Kind] = &[
         about: "Answers normally, the body in chunks.",
         parameters: &[Parameter {
             name: "bad",
-            about: "with a chunk whose size is no number",
+            about: "with a chunk whose size is not a number",
             wanted: Wanted::Flag { default: false },
         }],
     },

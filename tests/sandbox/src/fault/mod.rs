@@ -1,4 +1,4 @@
-//! Faults to order: what they are, which of them wait, and how each is played on a connection.
+//! Faults to order: their catalogue, the queue of orders, and how each is played on a connection.
 
 mod catalogue;
 mod order;
@@ -55,7 +55,7 @@ pub(crate) enum Fault {
         ms: u64,
         store: bool,
     },
-    /// `count` 0 never ends; else the normal answer follows.
+    /// With `count` 0 it never ends; else the normal answer follows.
     Endless1xx {
         status: u16,
         count: u64,
@@ -89,7 +89,7 @@ pub(crate) enum Fault {
     SlowRead {
         ms: u64,
     },
-    /// `ms` 0 stalls until the client goes away.
+    /// With `ms` 0 it stalls until the client disconnects.
     StallWrite {
         bytes: usize,
         ms: u64,
@@ -98,21 +98,21 @@ pub(crate) enum Fault {
     HandshakeClose,
 }
 
-/// The answer to a message that was stored all the same, by who gives it.
+/// Who answers, with an error, for a message that was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// The service, which fails after it has stored the message.
     Service { status: u16 },
     /// A cache in front of the service that did not wait for its answer. `retry_after` in seconds.
     Varnish { retry_after: u64 },
-    /// The service's HTTP server, whose time for a handler ran out.
+    /// The service's HTTP server, after a timeout for its handler.
     TimeoutLayer,
 }
 
 /// Where a connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// As soon as the connection is there, before anything is read.
+    /// Right after accept, before anything is read.
     Accept,
     /// After the head of the request was read, before its body.
     RequestHead,
@@ -124,7 +124,7 @@ pub(crate) enum Place {
 }
 
 impl Fault {
-    /// Whether it befalls a connection before any request is read.
+    /// Whether it is played on a connection before any request is read.
     pub fn is_at_accept(&self) -> bool {
         matches!(
             self,
@@ -135,7 +135,7 @@ impl Fault {
         )
     }
 
-    /// Whether it befalls TLS connections alone.
+    /// Whether it is played on TLS connections only.
     pub fn is_of_the_handshake(&self) -> bool {
         matches!(self, Fault::HandshakeHang | Fault::HandshakeClose)
     }

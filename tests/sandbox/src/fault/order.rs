@@ -1,4 +1,4 @@
-//! An order for a fault: checked against the catalogue, in words that say what to do.
+//! An order for a fault. It is checked against the catalogue; an error says what to write instead.
 
 use super::Fault;
 use super::catalogue::{KINDS, Kind};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-/// A fault that was ordered, for whom and how often.
+/// An ordered fault: which one, for whom, and how often.
 #[derive(Debug)]
 pub(crate) struct Order {
     pub id: u64,
@@ -16,20 +16,20 @@ pub(crate) struct Order {
     /// The parameters as they were given.
     pub parameters: Map<String, Value>,
     pub frequency: Frequency,
-    /// Only requests for this customer.
+    /// Plays only for requests to this customer.
     pub client_user_id: Option<String>,
-    /// Only connections to this port.
+    /// Plays only on connections to this port.
     pub port: Option<u16>,
-    /// How often it was played.
+    /// How often it has been played.
     pub played: u64,
 }
 
 /// How often a fault is played.
 #[derive(Debug)]
 pub(crate) enum Frequency {
-    /// So many more times.
+    /// This many more times.
     Times(u64),
-    /// For a random share of the requests, until it is taken back.
+    /// For a random share of the requests, until the order is deleted.
     Share(f64, fastrand::Rng),
 }
 
@@ -57,7 +57,7 @@ pub(super) fn refuse<T>(field: &str, error: impl Into<String>, remedy: impl Into
 }
 
 impl Order {
-    /// Checks an order. Its id is given when it is queued.
+    /// Checks an order. The queue assigns its id.
     pub fn parse(json: &Value) -> Result<Order, Refusal> {
         let Value::Object(given) = json else {
             return refuse("fault", "an order is a JSON object", "write {\"fault\": \"status\", \"status\": 503}");
@@ -81,7 +81,7 @@ impl Order {
             None | Some(Value::Null) => None,
             Some(value) => match value.as_u64().and_then(|port| u16::try_from(port).ok()) {
                 Some(port) => Some(port),
-                None => return refuse("port", "is no port", "write a number from 1 to 65535"),
+                None => return refuse("port", "is not a port", "write a number from 1 to 65535"),
             },
         };
         let parameters = Parameters::check(kind, given)?;
@@ -124,7 +124,7 @@ fn frequency(given: &mut Map<String, Value>) -> Result<Frequency, Refusal> {
         None => None,
         Some(value) => match value.as_u64() {
             Some(seed) => Some(seed),
-            None => return refuse("seed", "is no whole number", "write one from 0 up, or leave it out"),
+            None => return refuse("seed", "is not a whole number", "write one from 0 up, or leave it out"),
         },
     };
     match (times, share) {
@@ -133,11 +133,11 @@ fn frequency(given: &mut Map<String, Value>) -> Result<Frequency, Refusal> {
             Some(share) if share > 0.0 && share <= 1.0 => {
                 Ok(Frequency::Share(share, seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)))
             }
-            _ => refuse("share", "is no share", "write a number above 0 and up to 1"),
+            _ => refuse("share", "is not a share", "write a number above 0 and up to 1"),
         },
         (times, None) => match times.map_or(Some(1), |value| value.as_u64()) {
             Some(times) if times > 0 => Ok(Frequency::Times(times)),
-            _ => refuse("times", "is no count", "write a whole number from 1 up"),
+            _ => refuse("times", "is not a count", "write a whole number from 1 up"),
         },
     }
 }

@@ -1,11 +1,11 @@
-//! The parameters of an order: checked against the catalogue, and made into a fault.
+//! Checks the parameters of an order against the catalogue, and makes a fault of them.
 
 use super::catalogue::{Kind, Wanted};
 use super::order::{Refusal, refuse};
 use super::{Failure, Fault, Place};
 use serde_json::{Map, Value};
 
-/// The parameters of an order, checked; those not given have their defaults.
+/// The checked parameters of an order. Those not given have their defaults.
 pub(super) struct Parameters {
     kind: &'static Kind,
     pub given: Map<String, Value>,
@@ -20,7 +20,7 @@ impl Parameters {
                 let own = if known.is_empty() { "none of its own".to_owned() } else { known.join(", ") };
                 return refuse(
                     name,
-                    format!("is no parameter of \"{}\"", kind.name),
+                    format!("is not a parameter of \"{}\"", kind.name),
                     format!("it has {own}; any fault has times, share, seed, client_user_id, port"),
                 );
             };
@@ -129,7 +129,7 @@ impl Parameters {
             Some("in-body") => Place::InBody,
             _ => Place::BeforeStatus,
         };
-        // A service that has answered 201 has stored; one that has not answered may have.
+        // A service that answered 201 has stored the message. Before that, it may have.
         let by_default = matches!(place, Place::InHead | Place::InBody);
         let store = self.given.get("store").and_then(Value::as_bool).unwrap_or(by_default);
         Fault::Cut { place, store, reset }
@@ -144,7 +144,7 @@ impl Parameters {
     }
 }
 
-/// A header's value as text; numbers are as good as their digits.
+/// A header's value as text. A number becomes its digits.
 fn plain(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
@@ -161,18 +161,18 @@ fn check_value(name: &str, value: &mut Value, wanted: &Wanted) -> Result<(), Ref
         },
         Wanted::Text { .. } => match value {
             Value::String(_) => Ok(()),
-            // A body is often written as the JSON that it is to hold.
+            // A body is often given as a JSON value instead of a text.
             Value::Object(_) | Value::Array(_) if name == "body" => {
                 *value = Value::String(value.to_string());
                 Ok(())
             }
-            _ => refuse(name, "is no text", "write a JSON string"),
+            _ => refuse(name, "is not a text", "write a JSON string"),
         },
         Wanted::Flag { .. } if value.is_boolean() => Ok(()),
         Wanted::Flag { .. } => refuse(name, "is neither true nor false", "write true or false"),
         Wanted::Choice { choices, .. } => match value.as_str() {
             Some(word) if choices.contains(&word) => Ok(()),
-            _ => refuse(name, "is none of its words", format!("choose one of {}", choices.join(", "))),
+            _ => refuse(name, "is not one of its values", format!("choose one of {}", choices.join(", "))),
         },
         Wanted::Headers => check_headers(name, value),
     }
@@ -180,10 +180,10 @@ fn check_value(name: &str, value: &mut Value, wanted: &Wanted) -> Result<(), Ref
 
 fn check_headers(field: &str, value: &Value) -> Result<(), Refusal> {
     let remedy = "write an object of names and values, such as {\"Retry-After\": \"3\"}; null takes a header away";
-    let Value::Object(headers) = value else { return refuse(field, "is no object", remedy) };
+    let Value::Object(headers) = value else { return refuse(field, "is not an object", remedy) };
     for (name, value) in headers {
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
-            return refuse(field, format!("\"{name}\" is no header name"), remedy);
+            return refuse(field, format!("\"{name}\" is not a header name"), remedy);
         }
         let values = match value {
             Value::Array(several) => several.as_slice(),

@@ -1,4 +1,4 @@
-//! How each fault is played on a connection. The journal learns first what is about to happen.
+//! Plays the faults on a connection. Each is entered in the journal before its first byte is sent.
 
 use super::{Failure, Fault, Place};
 use crate::answer::Answer;
@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 pub(super) type Name = &'static str;
 
 impl Connection {
-    /// Plays what comes before the body is read. `None` when the exchange goes on.
+    /// Plays the faults that come before the body is read. `None` if the exchange goes on.
     pub(crate) async fn play_before_body(
         &mut self,
         name: Name,
@@ -39,7 +39,7 @@ impl Connection {
         }
     }
 
-    /// Plays a fault in the place of, or around, the answer to a whole request.
+    /// Plays a fault after the whole request, instead of the normal answer or with it.
     pub(crate) async fn play(&mut self, name: Name, fault: Fault, request: &Request<'_>) -> io::Result<Next> {
         match fault {
             Fault::Status { status, headers, body, store } => {
@@ -97,7 +97,7 @@ impl Connection {
             Fault::CloseKept { on_next } => self.close_kept(name, request, on_next).await,
             Fault::Chunked { bad } => self.chunked(name, request, bad).await,
             Fault::StallWrite { bytes, ms } => self.stall_write(name, request, bytes, ms).await,
-            // These were played before the body or the request was read, and the normal answer follows, if any.
+            // These were played before the body or the request was read. The normal answer follows, if any.
             Fault::SlowRead { .. } | Fault::EarlyAnswer { .. } | Fault::HandshakeHang | Fault::HandshakeClose => {
                 let answer = self.settle(request, Some(name));
                 self.answer(answer, Some(request.head), request.head.keep_alive()).await
@@ -105,7 +105,7 @@ impl Connection {
         }
     }
 
-    /// Gives an answer in the place of the normal one; `headers` are set last, and those without a value taken away.
+    /// Sends another answer instead of the normal one. `headers` are set last; one without a value is removed.
     async fn answer_instead(
         &mut self,
         name: Name,
@@ -124,7 +124,7 @@ impl Connection {
         self.write_instead(request, &answer).await
     }
 
-    /// Gives an answer that carries nothing of the service's: it is of somebody who stands before it.
+    /// Sends an answer of something in front of the service, such as a proxy, without the service's headers.
     async fn answer_bare(
         &mut self,
         name: Name,
@@ -139,7 +139,7 @@ impl Connection {
         self.write_instead(request, &answer).await
     }
 
-    /// Enters the request with an answer that is not the normal one, and stores its message if told to and if it is good.
+    /// Enters the request with this answer. Stores its message if `store` is set and it is valid.
     fn enter_instead(&self, name: Name, request: &Request<'_>, answer: &Answer, store: bool) {
         let accepted = self.shared.api.judge(request.head, &request.body).ok().filter(|_| store);
         let mut exchange = self.entry(request, Some(name), Some(answer.status));
@@ -170,7 +170,7 @@ impl Connection {
         self.answer(answer, Some(request.head), request.head.keep_alive()).await
     }
 
-    /// Enters the request as one that is not answered, and stores its message if told to and if it is good.
+    /// Enters the request as unanswered. Stores its message if `store` is set and it is valid.
     fn enter_silence(&self, name: Name, request: &Request<'_>, store: bool) {
         let accepted = self.shared.api.judge(request.head, &request.body).ok().filter(|_| store);
         self.record(request, Some(name), None, accepted.map(|accepted| accepted.message));
@@ -183,12 +183,12 @@ impl Connection {
     }
 }
 
-/// What follows an answer that was given whole.
+/// What happens after a complete answer.
 pub(super) fn next(request: &Request<'_>) -> Next {
     if request.head.keep_alive() { Next::Request } else { Next::Finish }
 }
 
-/// What follows a cut.
+/// What happens after a cut.
 pub(super) fn end(reset: bool) -> Next {
     if reset { Next::Reset } else { Next::Close }
 }

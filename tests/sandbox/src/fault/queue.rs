@@ -1,4 +1,4 @@
-//! The orders that wait to be played.
+//! The queue of orders.
 
 use super::order::{Frequency, Order};
 use super::{Fault, Refusal};
@@ -6,10 +6,10 @@ use serde_json::Value;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The faults that were ordered, first come, first served.
+/// The ordered faults, played in order.
 #[derive(Default)]
 pub(crate) struct Faults {
-    /// How many wait; spares a request the lock while there are none.
+    /// The length of the queue. At 0, a request need not take the lock.
     waiting: AtomicUsize,
     queue: Mutex<Queue>,
 }
@@ -21,7 +21,7 @@ struct Queue {
 }
 
 impl Faults {
-    /// Queues a fault and gives the order as it stands.
+    /// Queues a fault and returns the order with its id.
     pub fn order(&self, json: &Value) -> Result<Value, Refusal> {
         let mut order = Order::parse(json)?;
         let mut queue = crate::lock(&self.queue);
@@ -33,12 +33,12 @@ impl Faults {
         Ok(shown)
     }
 
-    /// The orders that wait.
+    /// The orders in the queue.
     pub fn list(&self) -> Vec<Value> {
         crate::lock(&self.queue).orders.iter().map(shown).collect()
     }
 
-    /// Takes orders back: all, or those that `which` names. Gives how many.
+    /// Deletes orders: all, or those that `which` names. Returns their number.
     pub fn clear(&self, which: impl Fn(&Order) -> bool) -> usize {
         let mut queue = crate::lock(&self.queue);
         let before = queue.orders.len();
@@ -47,7 +47,7 @@ impl Faults {
         before - queue.orders.len()
     }
 
-    /// The fault for a request that came to `port`, if there is one.
+    /// The fault for a request on `port`, if any.
     pub fn for_request(&self, port: u16, client_user_id: Option<&str>) -> Option<(&'static str, Fault)> {
         self.take(|order| {
             !order.fault.is_at_accept()
@@ -56,7 +56,7 @@ impl Faults {
         })
     }
 
-    /// The fault for a connection to `port`, if there is one.
+    /// The fault for a connection to `port`, if any.
     pub fn for_connection(&self, port: u16, tls: bool) -> Option<(&'static str, Fault)> {
         self.take(|order| {
             order.fault.is_at_accept()

@@ -1,4 +1,4 @@
-//! Faults that spoil the normal answer: it begins as it should, and then it does not go on as it should.
+//! Faults in the middle of the normal answer: it begins correctly and then goes wrong.
 
 use super::Place;
 use super::play::{Name, end, next};
@@ -20,9 +20,9 @@ struct Normal {
 /// Which body the 201 has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Body {
-    /// The one that was asked for: none, in the specification's form.
+    /// The requested one: empty in the specification's form.
     AsAsked,
-    /// One in any case, so that it can be spoilt: version 2's.
+    /// Always version 2's, because an empty body cannot be spoilt.
     Always,
 }
 
@@ -40,7 +40,7 @@ impl Connection {
         let mut text = Vec::new();
         match place {
             Place::InStatus => {
-                // A status line that is not whole tells nothing, so the journal has no status either.
+                // A cut status line says nothing, so the journal has no status either.
                 self.shared.journal.amend(entry, None, None);
                 answer.write_status_line(&mut text);
                 text.truncate("HTTP/1.1 2".len());
@@ -56,7 +56,7 @@ impl Connection {
         }
         self.write_all(&text).await?;
         if reset {
-            // Some systems forget what was not read yet when an RST comes; let the client read.
+            // Some systems drop unread bytes when an RST arrives. Give the client time to read them.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(end(reset))
@@ -114,7 +114,7 @@ impl Connection {
     ) -> io::Result<Next> {
         let (interim, normal) = (service::interim(status), self.normal_text(name, request));
         if ms == 0 {
-            // One burst, so that a client finds all of it in one read.
+            // In one write, so that a client gets all of it in one read.
             let mut burst = interim.repeat(count as usize);
             burst.extend_from_slice(&normal);
             self.write_all(&burst).await?;
@@ -206,7 +206,7 @@ impl Connection {
         Ok(next(request))
     }
 
-    /// Enters the request with the answer that the service would give, dressed, and stores its message if told to.
+    /// Enters the request with the answer of the service, all headers included. Stores its message if `store` is set.
     fn normal(&mut self, name: Name, request: &Request<'_>, body: Body, store: bool) -> Normal {
         let (mut answer, entry) = match self.shared.api.judge(request.head, &request.body) {
             Ok(Accepted { message, form }) => {
@@ -224,14 +224,14 @@ impl Connection {
         Normal { answer, entry }
     }
 
-    /// The bytes of the normal answer, its message stored.
+    /// Stores the message and returns the bytes of the normal answer.
     fn normal_text(&mut self, name: Name, request: &Request<'_>) -> Vec<u8> {
         let mut text = Vec::new();
         self.normal(name, request, Body::AsAsked, true).answer.write(&mut text, request.head.method == "HEAD");
         text
     }
 
-    /// Writes `start`, then `piece` again and again, until the client goes away.
+    /// Writes `start`, then repeats `piece` until the client disconnects.
     pub(super) async fn pour(&mut self, start: &[u8], piece: &[u8], ms: u64) -> io::Result<Next> {
         let (mut reader, mut writer) = tokio::io::split(&mut self.wire);
         let gone = async {

@@ -1,4 +1,4 @@
-// What is known of one conversation or one request.
+// The details of one conversation or one request.
 
 import { ask, copy, el, face, fullTime, sourceName, statusTag } from "./dom.js";
 import { messageFrame } from "./message.js";
@@ -41,7 +41,7 @@ export async function requestDetail(id) {
   ];
 }
 
-// What became of a request, in a sentence.
+// The outcome of a request, in a sentence.
 function fate(request) {
   const fault = request.fault ? ` The fault “${request.fault}” was played.` : "";
   if (request.stored) {
@@ -63,7 +63,7 @@ function facts(rows) {
   return el("dl", { class: "facts" }, ...rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }
 
-// A flat object reads best as a table; anything deeper as JSON.
+// Shows a flat object as a table, anything deeper as JSON.
 function contextView(context) {
   const entries = Object.entries(context);
   const plain = (value) => value?.rawJSON ?? (value !== null && typeof value === "object" ? undefined : String(value));

@@ -15,7 +15,7 @@ export function el(tag, attributes = {}, ...content) {
 
 export const $ = (id) => document.getElementById(id);
 
-// Asks the sandbox; an answer of error becomes an Error with what it says.
+// Sends a request to the sandbox. An error answer becomes an Error with its text.
 export async function ask(path, options) {
   const answer = await fetch(path, options);
   const body = answer.status === 204 ? null : JSON.parse(await answer.text(), exact);
@@ -23,7 +23,7 @@ export async function ask(path, options) {
   return body;
 }
 
-// Keeps a number as it was written where a number of ours would change it.
+// Keeps a number as written if a JavaScript number would change it.
 function exact(key, value, context) {
   const changes = typeof value === "number" && context?.source !== undefined && String(value) !== context.source;
   return changes && JSON.rawJSON ? JSON.rawJSON(context.source) : value;

@@ -1,4 +1,4 @@
-// The form that orders faults, made from the sandbox's own catalogue, and the list of those that wait.
+// The form that orders faults, built from the sandbox's catalogue, and the list of waiting orders.
 
 import { $, ask, el, toast } from "./dom.js";
 
@@ -35,7 +35,7 @@ export async function setUpFaults() {
   fields();
 }
 
-// Shows the orders that wait.
+// Shows the waiting orders.
 export function showFaults(orders, rateLimit) {
   $("count-faults").hidden = orders.length === 0;
   $("count-faults").textContent = orders.length;
@@ -81,7 +81,7 @@ function field({ name, type, min, max, default: usual, choices }, value) {
     return select;
   }
   if (type === "flag") {
-    // Untouched, it is left to the sandbox, whose default may depend on the rest of the order.
+    // Leave out an untouched field: the sandbox's default may depend on the rest of the order.
     const box = el("input", { ...attributes, type: "checkbox", checked: value ?? usual, oninput: () => { box.dataset.said = "yes"; } });
     if (value !== undefined) box.dataset.said = "yes";
     return box;
@@ -114,7 +114,7 @@ async function order(event) {
   }
 }
 
-// What the form says, as an order.
+// The order that the form describes.
 function read() {
   const order = { fault: $("fault").value };
   for (const input of $("parameters").querySelectorAll("[name]")) {

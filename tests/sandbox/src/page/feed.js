@@ -1,4 +1,4 @@
-// A list that the sandbox keeps, mirrored here: oldest first, by ids without gaps.
+// Mirrors a list of the sandbox: oldest first, with ids without gaps.
 
 import { ask } from "./dom.js";
 
@@ -11,7 +11,7 @@ export class Feed {
     this.newest = 0;
   }
 
-  // Brings the items up to date with what the sandbox says it has. Gives the fresh ones.
+  // Updates the items to the sandbox's list. Returns the new ones.
   async follow(span) {
     if (span.newest < this.newest) this.reset();
     this.newest = Math.max(this.newest, span.oldest - 1);
@@ -28,7 +28,7 @@ export class Feed {
     return fresh;
   }
 
-  // Forgets the items from the first that fits on, so that they are asked for again.
+  // Drops the items from the first match on, so that they are fetched again.
   forgetFrom(fits) {
     const place = this.items.findIndex(fits);
     if (place < 0) return;

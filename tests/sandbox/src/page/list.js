@@ -1,4 +1,4 @@
-// A listbox of which only the rows in sight exist, so that ten thousand scroll as ten do.
+// A listbox that renders only the visible rows, so that ten thousand scroll as fast as ten.
 
 import { el } from "./dom.js";
 
@@ -6,7 +6,7 @@ const HEIGHT = 76;
 const MARGIN = 6;
 
 export class List {
-  // `root` is the element that scrolls; `choose` is told the item that was chosen, and whether to go into it.
+  // `root` is the element that scrolls. `choose` is called with the chosen item and whether to open it.
   constructor(root, choose) {
     this.root = root;
     this.choose = choose;
@@ -24,7 +24,7 @@ export class List {
     new ResizeObserver(() => this.draw()).observe(root);
   }
 
-  // Shows items, the newest first. What is in sight stays where it is when fresh ones come above.
+  // Shows items, the newest first. The visible rows keep their place when new ones come above.
   show(items, drawRow) {
     const top = this.root.scrollTop;
     const anchor = top > 0 ? this.items[Math.floor(top / HEIGHT)] : null;
@@ -38,7 +38,7 @@ export class List {
     this.draw();
   }
 
-  // Draws all rows anew, as when their times have grown old.
+  // Redraws all rows, for example to update their times.
   refresh() {
     for (const row of this.rows.values()) row.remove();
     this.rows.clear();
@@ -74,7 +74,7 @@ export class List {
     else this.root.removeAttribute("aria-activedescendant");
   }
 
-  // Marks an item, and brings it into sight.
+  // Selects an item and scrolls to it.
   mark(id) {
     this.chosen = id;
     const place = this.items.findIndex((item) => item.id === id);

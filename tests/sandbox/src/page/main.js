@@ -1,4 +1,4 @@
-// The page: two lists, one of which is shown, and what was chosen in it.
+// The page: two lists, one of them shown, and the chosen item.
 
 import { $, ask, copy, el, toast } from "./dom.js";
 import { conversationDetail, requestDetail } from "./detail.js";
@@ -22,7 +22,7 @@ let view = views.inbox;
 let info = null;
 let run = null;
 let amendments = 0;
-// Conversations that came while nobody looked at the page.
+// The number of conversations that came while the page was hidden.
 let missed = 0;
 const TITLE = document.title;
 
@@ -65,7 +65,7 @@ function turn(to) {
   else choose({ id: view.chosen }, false);
 }
 
-// Shows what is known of an item; `into` goes there, as a click or Enter means to.
+// Shows the details of an item. `into` also moves the focus there, as for a click or Enter.
 async function choose(item, into) {
   view.chosen = item.id;
   list.mark(item.id);
@@ -90,7 +90,7 @@ function leave() {
   $("list").focus();
 }
 
-// What to do first, and with which address and key.
+// The first steps, with the address and the key.
 function welcome() {
   $("detail").replaceChildren(el("button", { class: "plain back", onclick: leave }, "← Back"), $("welcome").content.cloneNode(true));
   if (!info) return;
@@ -116,7 +116,7 @@ function connect() {
   $("detail").focus();
 }
 
-// The events come faster than they can be followed when much arrives; the latest is enough.
+// Under load, events come faster than they can be handled. Only the latest one counts.
 let latest = null;
 let following = false;
 
@@ -130,7 +130,7 @@ async function follow(state) {
     try {
       await catchUp(now);
     } catch {
-      // The sandbox is gone, or another one is there; the next event tells.
+      // The sandbox is gone or was restarted. The next event shows it.
     }
   }
   following = false;
@@ -147,7 +147,7 @@ async function catchUp(state) {
   }
   const first = run !== state.run;
   run = state.run;
-  // An entry changes when a late answer is given at last.
+  // An entry changes when a late answer is sent.
   const amended = state.amendments !== amendments;
   amendments = state.amendments;
   if (amended && !first) views.requests.feed.forgetFrom((item) => item.status === null);
@@ -177,7 +177,7 @@ function calm() {
   $("fresh").hidden = true;
 }
 
-// Clearing wants a second click.
+// Clearing needs a second click.
 let sure = null;
 async function clear() {
   if (sure === null) {

@@ -1,4 +1,4 @@
-// A message as its customer sees it: a stranger's HTML in a frame that may do nothing.
+// A message as its customer sees it: untrusted HTML in a sandboxed frame.
 
 import { el, toast } from "./dom.js";
 
@@ -32,7 +32,7 @@ export function messageFrame(conversation) {
   return frame;
 }
 
-// Makes the frame as tall as its content, up to a bound beyond which it scrolls.
+// Makes the frame as tall as its content, up to a limit; beyond that it scrolls.
 function fit(frame) {
   const root = frame.contentDocument?.documentElement;
   if (!root) return;

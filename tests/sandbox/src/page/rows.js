@@ -1,4 +1,4 @@
-// How the rows of the two lists look, and what a search finds in them.
+// The rows of the two lists, and the text that a search looks at.
 
 import { el, face, shortTime, sourceName, statusTag } from "./dom.js";
 
