@@ -1,6 +1,6 @@
-//! Many messages through random faults, from many threads, under both policies, with and without TLS: is what the
-//! library says of each of them what became of it, and does it know wherever the answers prove it? Run by `make soak`; takes
-//! minutes. `UE_SOAK` sets how many.
+//! Sends many messages through random faults, from many threads, under both policies, with and without TLS. Checks that
+//! the reported delivery is true for each, and that it is not unknown where the answers prove it. `make soak` runs it;
+//! it takes minutes. `UE_SOAK` sets the number of messages.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,9 +17,9 @@ const ROUND: usize = 4_000;
 const THREADS: usize = 64;
 const CLIENTS: usize = 16;
 const TIMEOUT: Duration = Duration::from_millis(2500);
-/// More than the kernel takes without a reader.
+/// Larger than the kernel's buffers.
 const LARGE: usize = 14 * 1024 * 1024;
-/// Nobody listens there.
+/// A port without a listener.
 const NOWHERE: &str = "http://127.0.0.1:9/";
 
 fn main() {
@@ -54,7 +54,7 @@ fn main() {
     }
 }
 
-/// Those that send, and one for the messages to nowhere.
+/// The sending clients, and one for the messages to nowhere.
 struct Clients {
     clients: Vec<Client>,
     nowhere: Client,
@@ -105,9 +105,9 @@ struct Plan {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Usual,
-    /// Its request cannot go out whole unless it is read.
+    /// Its request cannot be sent completely unless the peer reads it.
     Large,
-    /// To where nobody listens.
+    /// To a port without a listener.
     Nowhere,
 }
 
@@ -132,7 +132,7 @@ impl Plan {
         format!("soak-{}", self.id)
     }
 
-    /// The row that the message counts in.
+    /// The row of the table that counts the message.
     fn row(&self) -> String {
         let Some(fault) = self.faults.first() else {
             return if self.kind == Kind::Nowhere { "nobody listens".into() } else { "none".into() };
@@ -152,12 +152,12 @@ impl Plan {
         words.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether what the attempts met proves what became of the message.
+    /// Whether the faults of its attempts prove the outcome of the message.
     fn is_proven(&self, attempts: usize, requests: &[Arc<Exchange>]) -> bool {
         if self.kind == Kind::Nowhere {
             return true;
         }
-        // An attempt without a request met a connection that the fault of a neighbour had killed.
+        // An attempt without a request used a connection that the fault of another message had closed.
         if requests.is_empty() || requests.len() != attempts {
             return false;
         }
@@ -166,17 +166,17 @@ impl Plan {
         proofs.last() == Some(&Some(Delivery::Delivered)) || proofs.iter().all(Option::is_some)
     }
 
-    /// What one attempt proves, by the fault that it met.
+    /// What one attempt proves, according to its fault.
     fn proof(&self, fault: Option<&Value>, request: &Exchange) -> Option<Delivery> {
         use Delivery::{Delivered, NotDelivered};
         let text = |key: &str| fault.and_then(|fault| fault[key].as_str()).unwrap_or_default();
         match (text("fault"), text("where"), request.status) {
-            // The body alone is cut, and what came of it is the service's.
+            // Only the body is cut, and the part that came is the service's.
             ("close" | "reset", "in-body", _) => Some(Delivered),
             ("reset", "request-head", _) if self.kind == Kind::Large => Some(NotDelivered),
             ("close" | "reset", ..) => None,
             ("chunked", ..) if fault.is_some_and(|fault| fault["bad"] == true) => None,
-            // Before the request went out whole, that it is refused is true, and that it succeeded is not.
+            // Before the whole request was sent, a refusal can be believed, a success cannot.
             ("early-answer", _, status) => (status != Some(201)).then_some(NotDelivered),
             (_, _, Some(201)) => Some(Delivered),
             (_, _, Some(408)) => None,
@@ -205,7 +205,7 @@ fn fault(dice: &mut Dice) -> Value {
         12..=13 => json!({"fault": "reset", "where": "before-status", "store": store}),
         14..=17 => {
             let status = dice.one_of([500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 530, 501]);
-            // What says that nothing was delivered is not lied about: the service would not.
+            // Statuses that say not delivered never store the message: the service would not do that either.
             let store = store && !matches!(status, 521 | 523 | 525 | 530);
             json!({"fault": "status", "status": status, "store": store})
         }
@@ -225,14 +225,14 @@ fn fault(dice: &mut Dice) -> Value {
         28 => json!({"fault": "store-then-408"}),
         _ => {
             let status = dice.one_of([301, 302, 303, 307, 308]);
-            // The others say that the message has yet to be sent elsewhere.
+            // The other statuses say that the message must be sent elsewhere.
             let store = store && matches!(status, 302 | 303);
             json!({"fault": "redirect", "status": status, "location": NOWHERE, "store": store})
         }
     }
 }
 
-/// Sends every plan's message; the results stand in the plans' order.
+/// Sends the message of every plan. The results are in the order of the plans.
 fn send(sandbox: &Sandbox, clients: &Clients, plans: &[Plan]) -> Vec<Outcome> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(HashMap::new());
@@ -274,7 +274,7 @@ struct Tally {
     wrong: usize,
     duplicates: usize,
     lost: usize,
-    /// How many messages' fates were proven, and of how many of these the library said that it is unknown.
+    /// For how many messages the outcome was proven, and how many of these the library reported as unknown.
     proven: usize,
     known_too_little: usize,
 }
@@ -290,7 +290,7 @@ impl Tally {
             let requests = came.len();
             let shown = came.iter().filter(|request| request.stored).count();
             let at_most_once = plan.policy() == DeliveryPolicy::AtMostOnce;
-            // An attempt that began shortly before the deadline may miss the answer that would prove it.
+            // An attempt that began shortly before the deadline may miss the answer that would be the proof.
             let proven = outcome.elapsed() < TIMEOUT && plan.is_proven(outcome.attempts() as usize, &came);
             let row = self.rows.entry((if at_most_once { "most" } else { "least" }, plan.row())).or_default();
             row.messages += 1;

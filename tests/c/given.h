@@ -1,4 +1,4 @@
-/* What most tests begin with: a client of the sandbox, a message. */
+/* Common test data: a client of the sandbox, a message. */
 
 #ifndef GIVEN_H
 #define GIVEN_H

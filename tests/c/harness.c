@@ -63,7 +63,7 @@ void *fenced(const void *from, size_t size) {
   return memcpy(pages + room - size, from, size);
 }
 
-/* Where the value of a field begins in JSON text of which no string has a quote and a colon after one. */
+/* Finds the value of a field in JSON text. No string in it may contain a quote that is followed by a colon. */
 static const char *find_field(const char *json, const char *field) {
   char quoted[80];
   snprintf(quoted, sizeof quoted, "\"%s\":", field);
@@ -71,7 +71,7 @@ static const char *find_field(const char *json, const char *field) {
   return at == NULL ? NULL : at + strlen(quoted);
 }
 
-/* The value that begins there, without the quotes of a text. */
+/* Copies the value that begins there, without the quotes of a text. */
 static size_t value_length(const char **value) {
   const char *end = *value;
   if (*end != '"') return strcspn(end, ",}]");
@@ -86,7 +86,7 @@ static void copy_field(const char *json, const char *field, char *to, size_t siz
   snprintf(to, size, "%.*s", (int)length, value == NULL ? "" : value);
 }
 
-/* Starts the sandbox, which ends when this process and those that it forked have: it reads their end of a pipe. */
+/* Starts the sandbox. It reads a pipe, and ends when this process and its forks have closed their end. */
 static void start_sandbox(void) {
   const char *program = getenv("UE_SANDBOX");
   CHECK(program != NULL && "set UE_SANDBOX to the program ue-sandbox, or start tests/c/run-tests");
@@ -117,7 +117,7 @@ static void start_sandbox(void) {
   CHECK(the_sandbox.base_url[0] != '\0' && the_sandbox.control_url[0] != '\0');
 }
 
-/* The body of the answer to one request of the sandbox's own REST; to be freed. */
+/* Sends one request to the sandbox's own REST and returns the body of the answer. The caller frees it. */
 static char *ask_sandbox(const char *method, const char *path, const char *body) {
   struct sockaddr_in address = {0};
   address.sin_family = AF_INET;
@@ -201,7 +201,7 @@ static int run_alone(const test *one) {
   CHECK(child >= 0);
   if (child == 0) {
     one->run();
-    exit(0); /* not _exit: what looks for leaks does so here */
+    exit(0); /* not _exit: leak checkers run at exit */
   }
   int status = 0;
   while (waitpid(child, &status, 0) < 0) CHECK(errno == EINTR);

@@ -1,4 +1,4 @@
-/* A test runner, a sandbox process and its journal, in the little C that the tests need. */
+/* A test runner, and access to a sandbox process and its journal. */
 
 #ifndef HARNESS_H
 #define HARNESS_H
@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* A test runs in a process of its own: what fails or crashes there is counted, and ends nothing else. */
+/* Each test runs in its own process: a failure or crash is counted and does not end the other tests. */
 typedef struct test {
   const char *name;
   void (*run)(void);
@@ -23,7 +23,7 @@ int run_tests(const test *tests, size_t count, int argc, char **argv);
 #define MAIN(tests) \
   int main(int argc, char **argv) { return run_tests((tests), sizeof(tests) / sizeof((tests)[0]), argc, argv); }
 
-/* The checks end the process that they fail in. */
+/* A failed check ends its process. */
 void check(int holds, const char *what, const char *file, int line);
 void check_int(long long actual, long long expected, const char *what, const char *file, int line);
 void check_text(const char *actual, const char *expected, const char *what, const char *file, int line);
@@ -32,7 +32,7 @@ void check_part(const char *actual, const char *part, const char *what, const ch
 #define CHECK(condition) check(!!(condition), #condition, __FILE__, __LINE__)
 #define CHECK_INT(actual, expected) check_int((long long)(actual), (long long)(expected), #actual, __FILE__, __LINE__)
 #define CHECK_TEXT(actual, expected) check_text((actual), (expected), #actual, __FILE__, __LINE__)
-/* That the text has this part. */
+/* Checks that the text contains this part. */
 #define CHECK_PART(actual, part) check_part((actual), (part), #actual, __FILE__, __LINE__)
 
 /* The sandbox of this program, which starts before its first test. */
@@ -46,32 +46,32 @@ typedef struct sandbox {
 
 extern sandbox the_sandbox;
 
-/* What the journal has for a client_user_id, as JSON; to be freed. */
+/* The journal's entries for a client_user_id, as JSON. The caller frees it. */
 char *journal(const char *client_user_id);
 
-/* How many requests the journal has for it. */
+/* The number of requests for it in the journal. */
 int requests(const char *client_user_id);
 
-/* The number or text of a field of one entry of the journal (0 is the first) as it stands in the JSON, without a text's
- * quotes; to be freed. */
+/* A field of one entry of the journal (0 is the first): the number or text as in the JSON, without quotes. The caller
+ * frees it. */
 char *entry_field(const char *client_user_id, int entry, const char *field);
 
 /* Orders a fault. */
 void order(const char *fault);
 
-/* Waits until the sandbox has taken so many whole requests for it: where a test needs a call to be under way. */
+/* Waits until the sandbox has received this many complete requests for it. Tests use it to have a call in flight. */
 void await_requests(const char *client_user_id, int count);
 
-/* A copy behind which no byte can be read. */
+/* A copy at the end of a page: a read past it crashes. */
 void *fenced(const void *from, size_t size);
 
-/* Whether valgrind or a sanitizer runs this, whose own memory grows and which takes its time. */
+/* Whether valgrind or a sanitizer runs this program. They use more memory and are slow. */
 int is_checked(void);
 
-/* Whether so many milliseconds are few enough, where a checker gets ten times as many. */
+/* Whether a time in milliseconds is within a limit. Under a checker the limit is ten times as high. */
 int in_time(long long took_ms, long long most_ms);
 
-/* Milliseconds of a clock that only goes forward. */
+/* Milliseconds of a monotonic clock. */
 long long now_ms(void);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* Sends one message many times: what `instructions` counts. Arguments: how often. */
+/* Sends one message many times; `instructions` counts its instructions. Argument: how often. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* What cannot be used is refused before anything is sent, by name; and NULL is taken everywhere. */
+/* An invalid argument is refused by name before anything is sent. NULL is accepted everywhere. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 #define BAD_UTF8 "caf\xe9"
 
-/* That a client of these options is refused with a text that has both parts. */
+/* Checks that these options are refused with a text that contains both parts. */
 static void check_refused_client(const char *api_key, const ue_options *options, const char *field, const char *fault) {
   ue_result *result = NULL;
   ue_client *client = ue_client_new(api_key, options, &result);
@@ -21,7 +21,7 @@ static void check_refused_client(const char *api_key, const ue_options *options,
   ue_result_free(result);
 }
 
-/* That a message is refused with a text that has both parts, and nothing of it comes to the service. */
+/* Checks that a message is refused with a text that contains both parts, and that nothing is sent. */
 static void check_refused_message(ue_client *client, const ue_message *message, const char *field, const char *fault) {
   ue_result *result = NULL;
   CHECK_INT(ue_send_conversation(client, message, &result), UE_INVALID_ARGUMENT);

@@ -11,7 +11,7 @@
 
 enum { MANY = 120, USERS = 6 };
 
-/* Messages to six users in turns, whose contents count. */
+/* Messages to six users in turns. The contents are numbered. */
 typedef struct many {
   ue_message messages[MANY];
   ue_result *results[MANY];
@@ -191,7 +191,7 @@ static void progress_is_told_on_the_calling_thread_and_may_stop_the_batch(void) 
 
   told some = {pthread_self(), 0, 10};
   CHECK_INT(ue_send_conversations(client, sent->messages, MANY, on_progress, &some, sent->results), UE_CANCELLED);
-  CHECK_INT(some.times, 10); /* and not for what was not begun */
+  CHECK_INT(some.times, 10); /* and not for messages that were not begun */
   int delivered = 0, untouched = 0;
   for (int i = 0; i < MANY; i++) {
     ue_status status = ue_result_status(sent->results[i]);

@@ -1,4 +1,4 @@
-/* A client's life: callbacks that it asks, closing it while it sends, freeing it. */
+/* The life of a client: its callbacks, closing it while it sends, freeing it. */
 
 #include <netinet/in.h>
 #include <pthread.h>
@@ -12,7 +12,7 @@
 
 #include "given.h"
 
-/* A call in a thread of its own. */
+/* A call in its own thread. */
 typedef struct call {
   ue_client *client;
   const char *client_user_id;
@@ -85,8 +85,7 @@ static void on_warning(void *unused, int32_t level, const char *text) {
 }
 
 static void closing_ends_a_wait_between_attempts(void) {
-  order(
-      "{\"fault\": \"status\", \"status\": 429, \"headers\": {\"Retry-After\": \"20\"}, \"client_user_id\": \"802\"}");
+  order("{\"fault\": \"status\", \"status\": 429, \"headers\": {\"Retry-After\": \"20\"}, \"client_user_id\": \"802\"}");
   ue_options options = sandbox_options();
   options.log = on_warning;
   options.log_level = 2;
@@ -137,8 +136,10 @@ static void a_result_outlives_its_client(void) {
   ue_result_free(result);
 }
 
-/* Counts how often it was asked, and says stop from the third time on. */
-static int32_t stop_at_the_third_question(void *asked) { return ++*(int *)asked >= 3; }
+/* Counts its calls, and says stop from the third one on. */
+static int32_t stop_at_the_third_question(void *asked) {
+  return ++*(int *)asked >= 3;
+}
 
 static void the_interrupt_callback_ends_a_waiting_call(void) {
   order("{\"fault\": \"hang\", \"client_user_id\": \"806\"}");
@@ -187,7 +188,7 @@ static void a_signal_has_the_callback_asked_at_once(void) {
     end_call(&hanging, UE_CANCELLED, UE_DELIVERY_UNKNOWN);
     if (now_ms() - sent < fastest) fastest = now_ms() - sent;
   }
-  CHECK(in_time(fastest, 50)); /* half of the time between two questions without a signal */
+  CHECK(in_time(fastest, 50)); /* half of the interval between two calls without a signal */
   ue_free(client);
 }
 

@@ -1,4 +1,4 @@
-/* Descriptors are the host's, too: it closes those that it did not open, or leaves the standard ones closed. */
+/* The host may close descriptors that it did not open, or run with the standard ones closed. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@ enum { MOST = 256 };
 
 static int is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 
-/* Where the checks print to, once 0, 1 and 2 are closed, they are not heard; but a failed one still ends the process. */
+/* Once 0, 1 and 2 are closed, the checks cannot print; but a failed one still ends the process. */
 static void close_the_standard_ones(void) {
   for (int fd = 0; fd <= 2; fd++) (void)close(fd);
 }
@@ -43,7 +43,7 @@ static void what_the_host_prints_without_a_standard_error_disturbs_nothing(void)
   CHECK_INT(requests("1202"), 3);
 }
 
-/* As closefrom(3) does, which not every system has. */
+/* The same as closefrom(3), which some systems do not have. */
 static void close_from(int first) {
   for (int fd = first; fd < MOST; fd++) (void)close(fd);
 }
@@ -55,7 +55,7 @@ static long long cpu_ms(void) {
          (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 }
 
-/* The client's own are gone then: those on which calls wait for its end. A number may become a connection's anew. */
+/* This also closes the client's own descriptors, on which calls wait for its close. Connections may reuse the numbers. */
 static void after_a_host_has_closed_all_descriptors_no_call_spins_or_hangs(void) {
   for (int hangs = 0; hangs < 2; hangs++) {
     const char *id = hangs ? "1206" : "1203";
@@ -119,7 +119,7 @@ static void a_file_that_the_host_opened_under_a_closed_descriptor_is_the_hosts(v
   CHECK(is_open(ends[0]) && is_open(ends[1]));
   CHECK(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0);
   char byte;
-  CHECK(read(ends[0], &byte, 1) < 0 && errno == EAGAIN); /* and nothing was written into it */
+  CHECK(read(ends[0], &byte, 1) < 0 && errno == EAGAIN); /* nothing was written into it */
 }
 
 static volatile int asked;
@@ -130,7 +130,7 @@ static int32_t count_asked(void *unused) {
   return 0;
 }
 
-/* A file is always readable, as the descriptor is on which a call waits to be told that its client was closed. */
+/* A file is always readable. So is, after a close, the descriptor on which a call waits for the close of its client. */
 static void a_file_under_the_number_of_a_closed_descriptor_makes_no_call_spin_or_miss_its_deadline(void) {
   int was_open[MOST];
   for (int fd = 0; fd < MOST; fd++) was_open[fd] = is_open(fd);

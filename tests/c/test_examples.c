@@ -9,7 +9,7 @@
 
 #include "harness.h"
 
-/* Runs an example, which stands beside this program, and gives its exit status and what it printed. */
+/* Runs an example from the directory of this program, and returns its exit status and output. */
 static int run_example(const char *name, const char *argument, char *output, size_t size) {
   char self[2048] = "", command[4096];
   CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);

@@ -1,4 +1,4 @@
-/* A guest in its host's process: signals, descriptors, exit, output are the host's. */
+/* Signals, descriptors, exit and output belong to the host's process; the library leaves them alone. */
 
 #include <dirent.h>
 #include <errno.h>
@@ -201,7 +201,7 @@ static void descriptors_are_closed_on_exec(void) {
     CHECK(flags & FD_CLOEXEC);
     own++;
   }
-  CHECK(own >= 1); /* the connection at the least */
+  CHECK(own >= 1); /* at least the connection */
   ue_free(client);
 }
 

@@ -1,4 +1,4 @@
-/* One message: what goes out for it, and what comes back. */
+/* One message: the request and the answer. */
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,4 @@
-/* A program and a library of different versions: a struct is read, or written, as far as its size says, and no byte
- * further. */
+/* A program and a library of different versions: the library uses a struct up to its size, and no further. */
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -7,7 +6,7 @@
 
 #include "given.h"
 
-/* A copy of the first `size` bytes of a struct, as its own size, behind which no byte can be read. */
+/* A copy of the first `size` bytes of a struct, with that as its struct_size. A read past it crashes. */
 static void *cut_off(const void *from, size_t size) {
   char *at = (char *)fenced(from, size);
   memcpy(at, &size, sizeof size);
@@ -18,7 +17,7 @@ static void an_older_message_is_read_to_its_end_and_no_further(void) {
   ue_client *client = sandbox_client();
   ue_message message = message_to("700");
   message.source_context = "never read";
-  /* That of a version which knew client_user_id and content alone. */
+  /* The struct of a version with client_user_id and content only. */
   const ue_message *older = (const ue_message *)cut_off(&message, offsetof(ue_message, user));
   CHECK_INT(ue_send_conversation(client, older, NULL), UE_OK);
   ue_free(client);
@@ -49,7 +48,7 @@ static void older_options_have_the_defaults_of_what_they_lack(void) {
   }
 }
 
-/* A struct of a version to come: a field more. */
+/* The struct of a future version, with one more field. */
 typedef struct newer_message {
   ue_message known;
   uint64_t unknown[2];

@@ -24,7 +24,7 @@ static void run_all(worker *workers, void *(*run)(void *), ue_client *client) {
   for (int i = 0; i < THREADS; i++) CHECK_INT(pthread_join(workers[i].thread, NULL), 0);
 }
 
-/* Sends to a user of its own, and sometimes to nobody, whose answer must not become another thread's. */
+/* Sends to its own user, and sometimes to a missing one. That answer must not reach another thread. */
 static void *send_some(void *argument) {
   const worker *self = (const worker *)argument;
   char id[32], missing[32];

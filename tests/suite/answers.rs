@@ -1,5 +1,5 @@
-//! Answers byte by byte: what each must come to, whole and cut into two at several places. Most are what real servers,
-//! proxies and portals send.
+//! Answers byte by byte, whole and cut into two at several places, and the outcome that each must have. Most are
+//! answers of real servers, proxies and portals.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,19 +11,19 @@ use userengage::{Client, Level};
 use super::raw::{Raw, Then};
 use super::support::*;
 
-/// An answer, and what it must come to, at most once.
+/// An answer and its expected outcome, with at most once.
 struct Case {
     name: &'static str,
     answer: Vec<u8>,
     then: Then,
     status: Status,
     delivery: Delivery,
-    /// How many requests arrive when two are allowed.
+    /// How many requests arrive if two attempts are allowed.
     requests: u32,
     timeout: Duration,
     retry_after: Option<Duration>,
     detail: Option<&'static str>,
-    /// What must stand in no text and in no line of the log.
+    /// Words that must not appear in any text or log line.
     never: Option<&'static str>,
 }
 
@@ -49,7 +49,7 @@ impl Case {
         self
     }
 
-    /// It asks to wait so long, which passes the deadline.
+    /// The answer asks to wait this long, which is past the deadline.
     fn asks_to_wait(mut self, seconds: u64) -> Case {
         self.retry_after = Some(Duration::from_secs(seconds));
         self.timeout = Duration::from_secs(1);
@@ -104,12 +104,12 @@ fn delivered(name: &'static str, answer: impl Into<Vec<u8>>) -> Case {
     Case::new(name, answer, Ok, Delivered)
 }
 
-/// A success that is not the service's.
+/// A 2xx that is not the service's.
 fn stranger(name: &'static str, answer: impl Into<Vec<u8>>) -> Case {
     Case::new(name, answer, BadReply, Unknown)
 }
 
-/// Every case whole, and cut at a dozen places; the library's own tests of the reader cut everywhere.
+/// Checks every case whole and cut at a dozen places. The unit tests of the reader cut at every byte.
 fn check(cases: &[Case]) {
     for case in cases {
         case.check_in(&[&case.answer]);
@@ -121,22 +121,22 @@ fn check(cases: &[Case]) {
     }
 }
 
-/// An answer of 201 with a body of the service's after `before`, an interim answer or nothing, and with `fields`.
+/// A 201 with a body of the service and with `fields`, after `before`: interim answers or nothing.
 fn created(before: &str, fields: &str) -> String {
     format!("{before}HTTP/1.1 201 Created\r\n{fields}Content-Length: 9\r\n\r\n{{\"id\": 7}}")
 }
 
-/// An answer of 200 in chunks, of no stated media type.
+/// A 200 in chunks, without a media type.
 fn chunked(chunks: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}")
 }
 
-/// An answer of 200 of a media type.
+/// A 200 with a media type.
 fn typed(media_type: &str, body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// An answer with these fields and no body.
+/// An answer with these fields and without a body.
 fn empty(status_line: &str, fields: &str) -> String {
     format!("HTTP/1.1 {status_line}\r\n{fields}Content-Length: 0\r\n\r\n")
 }
@@ -156,7 +156,7 @@ fn interim_answers_of_any_form_are_passed_over() {
 }
 
 #[test]
-fn odd_fields_that_nobody_reads_change_nothing() {
+fn odd_fields_that_are_not_read_change_nothing() {
     let cookies: String = (0..200).map(|count| format!("Set-Cookie: c{count}={}\r\n", "x".repeat(90))).collect();
     check(&[
         delivered("a folded field line", created("", "X-Policy: a\r\n  b\r\n")),
@@ -170,12 +170,12 @@ fn odd_fields_that_nobody_reads_change_nothing() {
 }
 
 #[test]
-fn a_success_in_broken_chunks_is_no_delivery() {
+fn a_success_in_broken_chunks_is_not_a_delivery() {
     check(&[
         stranger("a page in a chunk of the wrong size", chunked("6\r\n<html>X\r\n0\r\n\r\n")).closed(),
         stranger("json in a chunk of the wrong size", chunked("2\r\n{}X\r\n0\r\n\r\n")).closed(),
-        stranger("a size that is no number", chunked("what?\r\n{}\r\n0\r\n\r\n")).closed(),
-        stranger("json, then a size that is no number", chunked("2\r\n{}\r\nwhat?\r\n")).closed(),
+        stranger("a size that is not a number", chunked("what?\r\n{}\r\n0\r\n\r\n")).closed(),
+        stranger("json, then a size that is not a number", chunked("2\r\n{}\r\nwhat?\r\n")).closed(),
         stranger("a negative size", chunked("-2\r\n{}\r\n0\r\n\r\n")).closed(),
         stranger("a size of 80 bits", chunked("fffffffffffffffffffff\r\n{}\r\n0\r\n\r\n")).closed(),
         stranger("a page in lines that end in LF alone", chunked("6\n<html>\n0\n\n")).closed(),
@@ -202,7 +202,7 @@ fn a_success_in_sound_chunks_is_a_delivery() {
 }
 
 #[test]
-fn a_success_whose_end_does_not_come_is_a_delivery_by_what_came() {
+fn a_success_that_is_cut_is_judged_by_the_part_that_came() {
     check(&[
         delivered("json, cut", "HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{\"id\": 7").closed(),
         delivered("json in a chunk, cut", chunked("9\r\n{\"id\"")).closed(),
@@ -213,7 +213,7 @@ fn a_success_whose_end_does_not_come_is_a_delivery_by_what_came() {
 }
 
 #[test]
-fn a_success_that_is_no_json_is_no_delivery() {
+fn a_success_that_is_not_json_is_not_a_delivery() {
     check(&[
         stranger("json as a parameter of html", typed("text/html; profile=\"json\"", "<html>login")),
         stranger("json in a comment of the type", typed("text/html;charset=application/json", "<html>")),
@@ -280,7 +280,7 @@ fn how_long_to_wait_is_read_as_the_server_means_it() {
 }
 
 #[test]
-fn what_is_no_time_to_wait_counts_as_not_given() {
+fn an_invalid_retry_after_counts_as_not_given() {
     let answer = |when: &str| empty("425 Too Early", &format!("Retry-After: {when}\r\n"));
     for when in ["soon", "-1", "1e3", "1.", ".5.", "0x10"] {
         Case::new("no time", answer(when), Rejected, NotDelivered).repeated().check_in(&[answer(when).as_bytes()]);

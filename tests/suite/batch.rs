@@ -111,7 +111,7 @@ fn the_rate_holds_and_a_429_pauses_the_whole_batch() {
     let requests = sandbox.journal().requests(0);
     let after = |request: &ue_sandbox::Exchange| request.at.duration_since(requests[0].at).unwrap();
     assert_eq!((requests.len(), requests[0].status), (51, Some(429)));
-    // What was on its way when the 429 came aside: silence for its second, then one by one.
+    // Except for the requests in flight as the 429 came: silence for its second, then one by one.
     let in_the_pause = requests.iter().filter(|request| (300..950).contains(&after(request).as_millis())).count();
     assert_eq!(in_the_pause, 0);
     let last = after(&requests[50]);
@@ -135,6 +135,6 @@ fn more_connections_than_a_batch_should_have_threads_are_refused_by_name() {
 }
 
 #[test]
-fn no_message_is_no_trouble() {
+fn an_empty_batch_has_no_results() {
     assert!(client(DeliveryPolicy::AtMostOnce).send_conversations(&[], go_on).is_empty());
 }

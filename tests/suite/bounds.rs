@@ -1,4 +1,4 @@
-//! Endless and dripping answers end at a limit or at the deadline.
+//! Endless and slow answers end at a limit or at the deadline.
 
 use std::time::Duration;
 
@@ -59,5 +59,6 @@ fn a_large_answer_is_kept_to_64_kib() {
 #[test]
 fn answers_in_chunks_are_read() {
     let (outcome, ..) = sent(json!({"fault": "chunked"}));
-    assert_eq!(outcome.status(), Status::Ok);
+    assert_eq!((outcome.status(), outcome.delivery()), (Status::Ok, Delivery::Delivered), "{outcome:?}");
+    assert_eq!(outcome.http_status(), Some(201));
 }

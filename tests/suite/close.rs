@@ -9,7 +9,7 @@ use userengage::{Delivery, DeliveryPolicy, Status};
 use super::support::*;
 
 #[test]
-fn close_ends_the_calls_under_way_promptly() {
+fn close_ends_the_calls_in_flight_promptly() {
     let client = client(DeliveryPolicy::AtMostOnce);
     let users: Vec<_> = (0..4).map(|_| User::new()).collect();
     for user in &users {
@@ -45,7 +45,7 @@ fn close_ends_a_pause_between_attempts() {
 
 #[test]
 fn after_close_nothing_is_sent() {
-    // With a kept connection and without one.
+    // With an idle connection in the pool and without one.
     for sends in [0, 1] {
         let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
         (0..sends).for_each(|_| drop(client.send_conversation(&user.message()).unwrap()));

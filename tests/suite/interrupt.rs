@@ -1,4 +1,4 @@
-//! The interrupt callback is asked wherever a call waits.
+//! The interrupt callback is called wherever a call waits.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use userengage::{Client, Delivery, Options, Status};
 
 use super::support::*;
 
-/// Options whose callback ends the call the third time it is asked, and the count of askings.
+/// Options whose callback ends the call at the third time, and the count of its calls.
 fn interrupting(mut options: Options) -> (Options, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
@@ -28,7 +28,7 @@ fn assert_cancelled(options: Options, user: &User, delivery: Delivery) {
 }
 
 #[test]
-fn while_the_answer_is_awaited() {
+fn during_the_wait_for_the_answer() {
     let user = User::new();
     user.order([json!({"fault": "hang"})]);
     assert_cancelled(options_for(sandbox()), &user, Delivery::Unknown);
@@ -50,7 +50,7 @@ fn in_the_pause_of_a_429() {
 
 #[test]
 fn during_the_tls_handshake() {
-    // Takes the connection and says nothing.
+    // Accepts the connection and never answers.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut options = options_for(sandbox());
     options.base_url = format!("https://{}/", listener.local_addr().unwrap());
@@ -58,7 +58,7 @@ fn during_the_tls_handshake() {
 }
 
 #[test]
-fn while_the_proxy_is_asked() {
+fn during_the_wait_for_the_proxy() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut options = options_for(sandbox());
     options.proxy = Some(format!("http://{}", listener.local_addr().unwrap()));
@@ -66,7 +66,7 @@ fn while_the_proxy_is_asked() {
 }
 
 #[test]
-fn while_the_request_is_sent() {
+fn during_the_sending_of_the_request() {
     let user = User::new();
     user.order([json!({"fault": "slow-read", "ms": 30_000})]);
     let (options, _) = interrupting(options_for(sandbox()));
@@ -78,7 +78,7 @@ fn while_the_request_is_sent() {
 }
 
 #[test]
-fn while_the_next_turn_is_awaited() {
+fn during_the_wait_for_a_turn() {
     let mut options = options_for(sandbox());
     options.max_per_second = Some(1);
     let (options, _) = interrupting(options);
@@ -94,6 +94,14 @@ fn while_the_next_turn_is_awaited() {
 fn a_callback_that_says_no_changes_nothing() {
     let user = User::new();
     user.order([json!({"fault": "delay", "ms": 350})]);
-    let client = client_with(|options| options.interrupt = Some(Arc::new(|| false)));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let client = client_with(|options| {
+        options.interrupt = Some(Arc::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            false
+        }));
+    });
     assert_eq!(outcome(client.send_conversation(&user.message())).status(), Status::Ok);
+    assert!(asked.load(Ordering::Relaxed) >= 2);
 }

@@ -1,4 +1,4 @@
-//! The log tells what happens, and no secrets.
+//! The log reports what happens, without secrets.
 
 use std::sync::{Arc, Mutex};
 use std::thread;

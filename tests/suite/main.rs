@@ -1,4 +1,4 @@
-//! The library against the sandbox, whose journal is the truth.
+//! Tests the library against the sandbox. The sandbox's journal is the truth.
 
 mod answers;
 mod batch;

@@ -1,4 +1,4 @@
-//! Proxies: the tunnel, its refusals, and that credentials go to the proxy alone.
+//! Proxies: the tunnel, its refusals, and credentials that only the proxy gets.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use userengage::{Client, Delivery, Options, Outcome, Status};
 
 use super::support::*;
 
-/// A proxy that records the heads it gets, answers `answer`, and connects the two ends where that is a whole 2xx.
+/// A proxy that records the heads of requests and sends `answer`. After a complete 2xx it connects the two ends.
 struct Proxy {
     url: String,
     heads: Arc<Mutex<Vec<String>>>,
@@ -45,7 +45,7 @@ fn serve(mut client: TcpStream, answer: &str, record: &Mutex<Vec<String>>) {
     let head = String::from_utf8(head).unwrap();
     let target = head.split(' ').nth(1).unwrap().to_owned();
     record.lock().unwrap().push(head);
-    let _ = client.write_all(answer.as_bytes()); // all of it only where it is short enough
+    let _ = client.write_all(answer.as_bytes()); // the client may close before the end of a long answer
     let is_end_of_2xx = (answer.contains(" 200") || answer.contains(" 299")) && answer.ends_with('\n');
     if !is_end_of_2xx || !(answer.ends_with("\n\n") || answer.ends_with("\n\r\n")) {
         return;
@@ -110,7 +110,7 @@ fn every_sound_answer_of_2xx_opens_the_tunnel() {
 }
 
 #[test]
-fn what_a_proxy_refuses_for_good_is_not_repeated_and_its_credentials_stay_secret() {
+fn a_final_refusal_of_a_proxy_is_not_repeated_and_the_credentials_stay_secret() {
     for (answer, words) in [
         ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "refused the user and password that its URL has"),
         (
@@ -131,7 +131,7 @@ fn what_a_proxy_refuses_for_good_is_not_repeated_and_its_credentials_stay_secret
 }
 
 #[test]
-fn what_a_proxy_may_answer_otherwise_the_next_time_is_repeated() {
+fn a_temporary_failure_of_a_proxy_is_repeated() {
     for (answer, words) in [
         ("HTTP/1.1 502 Bad Gateway\r\n\r\n", "502 Bad Gateway"),
         ("HTTP/1.1 503 x\r\nRetry-After: 9\r\n\r\n", "503 Service Unavailable"),
@@ -177,11 +177,11 @@ fn a_proxy_without_a_users_name_says_so_when_it_needs_one() {
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_named_and_never_gone_around() {
+fn an_unreachable_proxy_is_named_and_never_bypassed() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    // The second has a label that is empty, which no look-up takes.
+    // The second has an empty label, which every look-up refuses.
     for (url, named) in [(format!("http://{address}"), address.to_string()), ("a..b:1".into(), "a..b:1".into())] {
         let user = User::new();
         let mut options = options_for(sandbox());
@@ -218,7 +218,7 @@ fn a_proxy_whose_bytes_keep_coming_does_not_put_the_deadline_off() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
-        // Paced by reads that find nothing.
+        // Reads that time out set the pace.
         client.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
         let _ = client.write_all(b"HTTP/1.1 200 OK\r\n");
         while client.write_all(b"X").is_ok() {
@@ -270,7 +270,7 @@ fn the_environment_of_the_process_is_read() {
     ];
     for (variables, start) in cases {
         let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "proxy::prints_what_a_send_comes_to", "--ignored", "--nocapture"]);
+        child.args(["--exact", "proxy::prints_the_outcome_of_a_send", "--ignored", "--nocapture"]);
         for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
             child.env_remove(name).env_remove(name.to_uppercase());
         }
@@ -283,7 +283,7 @@ fn the_environment_of_the_process_is_read() {
 
 #[test]
 #[ignore = "run by the test of the environment, in a process of its own"]
-fn prints_what_a_send_comes_to() {
+fn prints_the_outcome_of_a_send() {
     let mut options = Options::default();
     options.base_url = "https://localhost:1/".into();
     options.max_attempts = 1;

@@ -1,4 +1,4 @@
-//! A server that answers every request with the same bytes, however odd, and counts the requests.
+//! A server that answers every request with the same bytes, and counts the requests.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,20 +9,20 @@ use std::time::{Duration, Instant};
 
 use userengage::Options;
 
-/// What follows the answer.
+/// What the server does after the answer.
 #[derive(Clone)]
 pub enum Then {
-    /// The connection stays open for another request.
+    /// Keeps the connection open for another request.
     Keep,
-    /// FIN.
+    /// Closes it (FIN).
     Close,
-    /// RST: the connection is closed with the request still unread.
+    /// Closes it with the request still unread (RST).
     Reset,
-    /// These bytes again and again, with a pause between them, until the client goes away.
+    /// Repeats these bytes, with a pause between them, until the client disconnects.
     Repeat(Vec<u8>, Duration),
 }
 
-/// An endless answer ends all the same, so that a client that never gives up fails its test instead of blocking it.
+/// An endless answer ends after this time, so that a client that never gives up fails its test instead of blocking it.
 const LONGEST: Duration = Duration::from_secs(6);
 
 /// A listener on a free port. Serves until it is dropped.
@@ -39,7 +39,7 @@ struct Shared {
 }
 
 impl Raw {
-    /// Each piece is a write of its own, so that the client finds it in a read of its own if it is fast enough.
+    /// Writes each piece separately, so that a fast client gets it in a separate read.
     pub fn start(pieces: impl IntoIterator<Item: Into<Vec<u8>>>, then: Then) -> Raw {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -66,14 +66,14 @@ impl Raw {
         format!("http://{}/", self.address)
     }
 
-    /// Options for this server: everything else as by default.
+    /// Options for this server, with the defaults for everything else.
     pub fn options(&self) -> Options {
         let mut options = Options::default();
         options.base_url = self.base_url();
         options
     }
 
-    /// How many requests arrived whole.
+    /// How many complete requests arrived.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::SeqCst)
     }
@@ -88,7 +88,7 @@ impl Drop for Raw {
 }
 
 impl Shared {
-    /// Errors are the client's going away.
+    /// Returns when the client disconnects.
     fn serve(&self, mut socket: TcpStream) -> Option<()> {
         socket.set_nodelay(true).unwrap();
         loop {
@@ -110,7 +110,7 @@ impl Shared {
     }
 }
 
-/// Waits for a whole request without taking it, and gives its length. `None` when the client is gone.
+/// Waits for a complete request without reading it, and returns its length. `None` if the client disconnects.
 fn await_request(socket: &TcpStream) -> Option<usize> {
     let mut seen = vec![0; 64 * 1024];
     loop {
@@ -122,7 +122,7 @@ fn await_request(socket: &TcpStream) -> Option<usize> {
     }
 }
 
-/// The length of head and body, once the head is whole.
+/// The length of head and body, once the head is complete.
 fn length_of_request(seen: &[u8]) -> Option<usize> {
     let head = String::from_utf8_lossy(seen).split_once("\r\n\r\n")?.0.to_ascii_lowercase();
     let body = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
@@ -131,7 +131,7 @@ fn length_of_request(seen: &[u8]) -> Option<usize> {
 
 fn repeat(socket: &mut TcpStream, bytes: &[u8], pause: Duration) -> Option<()> {
     let started = Instant::now();
-    // A client that stops reading without going away must not hold this thread for ever.
+    // A client that stops reading but stays connected must not block this thread without end.
     socket.set_write_timeout(Some(LONGEST)).unwrap();
     while started.elapsed() < LONGEST {
         match socket.write_all(bytes) {

@@ -1,12 +1,12 @@
-//! The request on the wire is the specification's.
+//! The request on the wire follows the specification.
 
 use serde_json::json;
-use userengage::{ApiVersion, DeliveryPolicy, Message, Source};
+use userengage::{ApiVersion, Delivery, DeliveryPolicy, Message, Source, Status};
 
 use super::support::*;
 
 #[test]
-fn the_request_is_the_specifications() {
+fn the_request_follows_the_specification() {
     let user = User::new();
     let context = r#"{"name": "This is source_context used in API", "id": 123}"#;
     let message = user.message().user(926).source(Source::EMAIL).source_context(context);
@@ -44,7 +44,8 @@ fn the_request_is_the_specifications() {
 #[test]
 fn integers_and_strings_of_any_kind_reach_the_customer_they_name() {
     let client = client(DeliveryPolicy::AtMostOnce);
-    assert!(client.send_conversation(&Message::new(999_999, "Hi")).is_ok());
+    client.send_conversation(&Message::new(999_999, "Hi")).unwrap();
+    assert_eq!(User("999999".into()).shown(), 1);
     for id in ["a/b", "ä ö?#%", "..%2f", "<&>\"'", "-", "%00"] {
         client.send_conversation(&Message::new(id, "Hi")).unwrap();
         assert_eq!(User(id.into()).shown(), 1, "{id}");
@@ -66,9 +67,8 @@ fn version_2_gives_the_conversations_id() {
 fn a_kept_connection_is_used_again_also_after_a_refusal() {
     let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     user.order([json!({"fault": "status", "status": 404})]);
-    for _ in 0..3 {
-        let _ = client.send_conversation(&user.message());
-    }
+    let statuses = [(); 3].map(|()| outcome(client.send_conversation(&user.message())).status());
+    assert_eq!(statuses, [Status::NotFound, Status::Ok, Status::Ok]);
     let requests = user.requests();
     assert_eq!(requests.len(), 3);
     assert!(requests.iter().all(|request| request.connection == requests[0].connection));
@@ -85,8 +85,10 @@ fn a_large_message_arrives_whole() {
 }
 
 #[test]
-fn what_is_refused_is_never_sent() {
+fn a_message_with_an_invalid_argument_is_never_sent() {
     let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     let error = client.send_conversation(&user.message().source_context("7")).unwrap_err();
-    assert_eq!((error.attempts(), user.requests().len()), (0, 0));
+    let got = (error.status(), error.delivery(), error.attempts());
+    assert_eq!(got, (Status::InvalidArgument, Delivery::NotDelivered, 0));
+    assert_eq!(user.requests().len(), 0);
 }

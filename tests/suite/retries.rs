@@ -1,4 +1,4 @@
-//! How often, when, and that it ends.
+//! How often and when a message is repeated, and that this ends.
 
 use std::time::Duration;
 
@@ -12,7 +12,9 @@ fn max_attempts_1_makes_one_request() {
     let user = User::new();
     user.order([json!({"fault": "status", "status": 425, "times": 9})]);
     let client = client_with(|options| options.max_attempts = 1);
-    assert_eq!(outcome(client.send_conversation(&user.message())).attempts(), 1);
+    let outcome = outcome(client.send_conversation(&user.message()));
+    let got = (outcome.status(), outcome.delivery(), outcome.attempts());
+    assert_eq!(got, (Status::Rejected, Delivery::NotDelivered, 1));
     assert_eq!(user.requests().len(), 1);
 }
 
@@ -82,6 +84,8 @@ fn one_deadline_covers_attempts_and_waits() {
     user.order([json!({"fault": "status", "status": 425, "times": 100}), json!({"fault": "hang"})]);
     let client = client_with(|options| (options.timeout, options.max_attempts) = (Duration::from_secs(1), 100));
     let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
-    assert_ne!(outcome.status(), Status::Ok);
+    assert_eq!((outcome.status(), outcome.delivery()), (Status::Rejected, Delivery::NotDelivered), "{outcome:?}");
+    assert!(outcome.attempts() >= 2, "{outcome:?}");
+    assert_eq!(user.requests().len(), outcome.attempts() as usize);
     assert!(took < Duration::from_millis(1500), "{took:?}");
 }

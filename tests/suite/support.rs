@@ -1,4 +1,4 @@
-//! One sandbox for all tests of this binary. Every test sends to users of its own, so none disturbs another.
+//! One sandbox for all tests of this binary. Each test sends to its own users, so that tests do not disturb each other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,7 +13,7 @@ pub fn sandbox() -> &'static Sandbox {
     SANDBOX.get_or_init(|| own_sandbox(|_| ()))
 }
 
-/// A sandbox of the test's own, for what would disturb others: faults at accept, a rate limit.
+/// A separate sandbox for a test that would disturb others: faults at accept, a rate limit.
 pub fn own_sandbox(configure: impl FnOnce(&mut ue_sandbox::Options)) -> Sandbox {
     let mut options =
         <ue_sandbox::Options as clap::Parser>::parse_from(["ue-sandbox", "--port", "0", "--tls", "--bad-certs"]);
@@ -21,7 +21,7 @@ pub fn own_sandbox(configure: impl FnOnce(&mut ue_sandbox::Options)) -> Sandbox 
     Sandbox::start(options).expect("a sandbox starts on a free port")
 }
 
-/// Options for `sandbox`: everything else as by default.
+/// Options for `sandbox`, with the defaults for everything else.
 pub fn options_for(sandbox: &Sandbox) -> Options {
     let mut options = Options::default();
     options.base_url = sandbox.base_url();
@@ -47,7 +47,7 @@ impl User {
         User(format!("user-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// Orders faults for the next requests to this customer, in their order.
+    /// Orders faults for the next requests to this customer, in this order.
     pub fn order(&self, faults: impl IntoIterator<Item = Value>) -> &Self {
         for mut fault in faults {
             fault["client_user_id"] = json!(self.0);
@@ -60,7 +60,7 @@ impl User {
         Message::new(self.0.as_str(), "Hi <b>user</b>, enjoy our product!")
     }
 
-    /// What arrived for this customer.
+    /// The requests that arrived for this customer.
     pub fn requests(&self) -> Vec<Arc<Exchange>> {
         self.requests_in(sandbox())
     }
@@ -70,18 +70,18 @@ impl User {
         all.into_iter().filter(|request| request.client_user_id().as_deref() == Some(&self.0)).collect()
     }
 
-    /// How often this customer was shown a message.
+    /// How many messages this customer was shown.
     pub fn shown(&self) -> usize {
         self.requests().iter().filter(|request| request.stored).count()
     }
 }
 
-/// Both ends of a send in one.
+/// The outcome of a send, successful or not.
 pub fn outcome(sent: Result<Outcome, Error>) -> Outcome {
     sent.unwrap_or_else(Error::into_outcome)
 }
 
-/// The library's word against the truth: it may know less, but never anything wrong.
+/// Compares the outcome with the truth. It may say unknown, but it must not be wrong.
 pub fn assert_honest(outcome: &Outcome, shown: usize, context: &str) {
     match outcome.delivery() {
         Delivery::Delivered => assert!(shown >= 1, "{context}: called delivered, but shown {shown} times: {outcome:?}"),
@@ -96,18 +96,18 @@ pub fn assert_honest(outcome: &Outcome, shown: usize, context: &str) {
     );
 }
 
-/// Runs `work` and gives its result and how long it took.
+/// Runs `work` and returns its result and duration.
 pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let started = Instant::now();
     let result = work();
     (result, started.elapsed())
 }
 
-/// Waits for what another thread is about to bring about.
+/// Waits until `what` is true.
 pub fn until(what: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !what() {
-        assert!(Instant::now() < deadline, "it did not come about within 20 s");
+        assert!(Instant::now() < deadline, "the condition was not met within 20 s");
         std::thread::yield_now();
     }
 }

@@ -1,4 +1,4 @@
-//! Certificates and hosts are always verified, and TLS's own ends of a connection are told apart.
+//! Certificates and host names are always verified, and the ways in which TLS ends a connection are distinguished.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -83,7 +83,7 @@ fn a_certificate_that_proves_nothing_is_refused_before_a_byte_of_the_request() {
 }
 
 #[test]
-fn a_ca_file_that_is_none_is_refused_with_its_name() {
+fn an_unusable_ca_file_is_refused_with_its_name() {
     for path in ["/nonexistent/ca.pem", "/dev/null"] {
         let options = options(sandbox().tls_base_url().unwrap(), Some(path.into()));
         let error = Client::new(sandbox().api_key(), options).unwrap_err();
@@ -102,7 +102,7 @@ fn a_handshake_that_is_cut_off_is_tried_again() {
 }
 
 #[test]
-fn plain_http_where_tls_is_meant_is_a_tls_error() {
+fn plain_http_instead_of_tls_is_a_tls_error() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base_url = format!("https://{}/", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -148,7 +148,7 @@ fn a_large_message_goes_over_tls() {
     assert!(body["content"] == content);
 }
 
-/// A certificate authority of the test's own, and the file that names it.
+/// A certificate authority for one test, and the file with its certificate.
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     file: TemporaryFile,
@@ -187,7 +187,7 @@ impl Authority {
         Authority { issuer, file }
     }
 
-    /// A server's certificate that is right but for what `change` does, and its key.
+    /// A server certificate and its key. Valid except for the change that `change` makes.
     fn certify(&self, change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let mut params = CertificateParams::new(["127.0.0.1".into()]).unwrap();
         change(&mut params);
@@ -250,7 +250,7 @@ fn server_config(
     config
 }
 
-/// A server that serves each connection with `serve`, and counts them.
+/// A server that handles each connection with `serve`, and counts them.
 fn serve(
     config: ServerConfig,
     serve: impl Fn(ServerConnection, &mut TcpStream) + Send + Sync + 'static,
@@ -265,7 +265,7 @@ fn serve(
             let (config, serve) = (config.clone(), serve.clone());
             thread::spawn(move || {
                 serve(ServerConnection::new(config).unwrap(), &mut socket);
-                // Until the client closes: a close with bytes unread would be a reset.
+                // Read until the client closes: closing with unread bytes would send a reset.
                 let _ = std::io::copy(&mut socket, &mut std::io::sink());
             });
         }
@@ -275,7 +275,7 @@ fn serve(
 
 const ANSWER: &str = "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{\"id\":7}";
 
-/// Reads one whole request; false where there is none.
+/// Reads one complete request. False if the connection ends before.
 fn read_request(tls: &mut ServerConnection, socket: &mut TcpStream) -> bool {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
@@ -293,7 +293,7 @@ fn read_request(tls: &mut ServerConnection, socket: &mut TcpStream) -> bool {
     }
 }
 
-/// The records of `plain`.
+/// Encrypts `plain` into records.
 fn records(tls: &mut ServerConnection, plain: &str) -> Vec<u8> {
     tls.writer().write_all(plain.as_bytes()).unwrap();
     let mut records = Vec::new();
@@ -303,7 +303,7 @@ fn records(tls: &mut ServerConnection, plain: &str) -> Vec<u8> {
     records
 }
 
-/// Encrypts records that rustls itself would never send, until the caller has enough of them.
+/// Returns a function that encrypts records which rustls itself would never send.
 fn seal(tls: ServerConnection) -> impl FnMut(ContentType, &[u8]) -> Vec<u8> {
     let suite = tls.negotiated_cipher_suite().unwrap();
     let (mut sequence, secrets) = tls.dangerous_extract_secrets().unwrap().tx;
@@ -367,7 +367,7 @@ fn the_demand_for_a_client_certificate_counts_also_where_a_reset_follows_it() {
         for mut socket in listener.incoming().flatten() {
             let mut tls = ServerConnection::new(config.clone()).unwrap();
             assert!(!read_request(&mut tls, &mut socket));
-            // Closed with most of the request unread: a reset.
+            // Closing with most of the request unread sends a reset.
         }
     });
     let content = "x".repeat(8_000_000);
@@ -376,7 +376,7 @@ fn the_demand_for_a_client_certificate_counts_also_where_a_reset_follows_it() {
     assert_eq!(facts(&outcome), (Status::Tls, Delivery::NotDelivered, 1), "{outcome:?}");
 }
 
-/// What comes of a fatal alert as the answer to a request.
+/// The outcome of a request that is answered with a fatal alert, and the number of connections.
 fn alerted(
     alert: u8,
     version: &'static SupportedProtocolVersion,
@@ -393,7 +393,7 @@ fn alerted(
     (outcome, connections.load(Ordering::SeqCst))
 }
 
-/// The alerts that servers answer with where a client certificate is missing.
+/// The alerts of servers that miss a client certificate.
 const REFUSALS: [u8; 11] = [40, 41, 42, 43, 44, 45, 46, 48, 49, 51, 116];
 
 #[test]
@@ -416,7 +416,7 @@ fn an_alert_that_proves_nothing_is_a_lost_connection() {
         (200, tls13, Asked, 0, "(TLS alert 200)"),
         (40, tls13, NotAsked, 0, "(TLS alert handshake_failure)"),
         (49, tls13, NotAsked, 0, "(TLS alert access_denied)"),
-        // The server took the client for what it is: it sent tickets, or its last message of the handshake.
+        // The server had accepted the client: it sent tickets, or its last message of the handshake.
         (116, tls13, Asked, 2, "(TLS alert certificate_required)"),
         (42, tls12, Asked, 0, "(TLS alert bad_certificate)"),
         (116, tls12, Asked, 0, "(TLS alert certificate_required)"),
@@ -450,7 +450,7 @@ fn on_a_connection_that_has_answered_a_demand_for_a_certificate_proves_nothing()
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
 
-/// What follows an answer in the same write.
+/// Bytes that follow an answer in the same write.
 #[derive(Clone, Copy, Debug)]
 enum Tail {
     Alert,
@@ -505,7 +505,7 @@ fn half_an_answer_before_the_alert_counts_as_half_an_answer() {
 }
 
 #[test]
-fn what_is_no_tls_in_the_place_of_an_answer_is_a_bad_reply() {
+fn bytes_that_are_not_tls_instead_of_an_answer_are_a_bad_reply() {
     for end in [Tail::BrokenRecord, Tail::Junk] {
         let authority = Authority::new();
         let config = server_config(
@@ -527,7 +527,7 @@ fn what_is_no_tls_in_the_place_of_an_answer_is_a_bad_reply() {
 }
 
 #[test]
-fn a_kept_connection_that_is_flooded_with_tickets_is_given_up() {
+fn a_kept_connection_that_is_flooded_with_tickets_is_dropped() {
     let authority = Authority::new();
     let config =
         server_config(&authority, authority.certify(|_| ()), &rustls::version::TLS13, ClientCertificate::NotAsked, 0);
@@ -638,7 +638,7 @@ fn the_words_for_a_certificate_name_the_fault_and_the_remedy() {
 }
 
 #[test]
-fn a_ca_file_that_cannot_be_used_is_told_in_words() {
+fn the_error_for_an_unusable_ca_file_says_what_is_wrong() {
     let key = KeyPair::generate().unwrap();
     let authority = Authority::new();
     let pem = authority.issuer.pem();
