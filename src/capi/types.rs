@@ -186,7 +186,7 @@ pub struct ue_options {
     pub proxy: *const c_char,
     /// A PEM file with the certificate authorities to trust, and no others. Default: Mozilla's, which are built in.
     pub ca_file: *const c_char,
-    /// The text before "userengage/<version>" in the User-Agent header. Default: none.
+    /// The text before "userengage/<version>" in the User-Agent header. Default: nothing.
     pub user_agent: *const c_char,
     /// The callback that receives log lines. Default: none.
     pub log: ue_log_fn,

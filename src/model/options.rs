@@ -64,7 +64,7 @@ pub struct Options {
     pub proxy: Option<String>,
     /// A PEM file with the certificate authorities to trust, and no others. Defaults to Mozilla's, which are built in.
     pub ca_file: Option<PathBuf>,
-    /// The text before `userengage/<version>` in the `User-Agent` header. Defaults to none.
+    /// The text before `userengage/<version>` in the `User-Agent` header. Defaults to nothing.
     pub user_agent: Option<String>,
     /// The least important level to log, and the callback that receives the lines. Defaults to no log.
     pub log: Option<(Level, Log)>,

@@ -109,8 +109,11 @@ impl Limiter {
         }
         let id = state.next_id;
         state.next_id += 1;
+        // Behind tickets that leave a pause one by one a newcomer does so, too. Under load the queue then does not burst
+        // into the limit that caused the pause; once it is empty, everything is as before.
+        let follows_held = !state.queue.is_empty() && state.held() == state.queue.len();
         state.queue.push_back(id);
-        if state.paused_until.is_some_and(|end| now < end) {
+        if follows_held || state.paused_until.is_some_and(|end| now < end) {
             state.held_below = state.next_id;
         }
         Ok(Ticket { limiter: self, id, stage: Stage::Queued })

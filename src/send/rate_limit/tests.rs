@@ -218,14 +218,17 @@ fn after_a_pause_newcomers_do_not_overtake_tickets_that_waited_through_it() {
 }
 
 #[test]
-fn without_a_rate_newcomers_after_a_pause_wait_only_for_the_queue() {
+fn without_a_rate_newcomers_join_the_queue_that_leaves_a_pause_and_go_freely_once_it_is_empty() {
     let clock = Clock::new(None);
     clock.limiter.pause(clock.now.get(), ms(3000));
     let held = [clock.join(), clock.join()];
     clock.wait(ms(3005));
     let newcomers: Vec<_> = (0..3).map(|_| clock.join()).collect();
     assert_eq!(clock.all_go(held), [3005, 3010]);
-    assert_eq!(clock.all_go(newcomers), [3020, 3020, 3020]);
+    assert_eq!(clock.all_go(newcomers), [3020, 3030, 3040]);
+    clock.wait(ms(55));
+    let later: Vec<_> = (0..3).map(|_| clock.join()).collect();
+    assert_eq!(clock.all_go(later), [3060, 3060, 3060]);
 }
 
 #[test]
