@@ -136,15 +136,15 @@ typedef struct ue_options {
   const char *proxy;
   /// A PEM file with the certificate authorities to trust, and no others. Default: Mozilla's, which are built in.
   const char *ca_file;
-  /// The text before "userengage/<version>" in the User-Agent header. Default: none.
+  /// The text before "userengage/<version>" in the User-Agent header. Default: nothing.
   const char *user_agent;
-  /// The callback that receives log lines. Default: none.
+  /// The callback that receives log lines. Default: nowhere.
   ue_log_fn log;
   /// Passed to log unchanged.
   void *log_user_data;
   /// The least important level to log, 1 to 5. Default: 0, off.
   int32_t log_level;
-  /// The callback that can cancel a call. Default: none.
+  /// The callback that can cancel a call. Default: never.
   ue_interrupt_fn interrupt;
   /// Passed to interrupt unchanged.
   void *interrupt_user_data;

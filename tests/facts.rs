@@ -460,7 +460,7 @@ fn php_has_every_option() {
         parameters.lines().filter_map(|line| line.split_once('$')?.1.split(' ').next().map(str::to_owned)).collect();
     faults.lists(PHP_OPTIONS, "option", &parameters, &wanted);
     faults.lists(&format!("{PHP_OPTIONS} (@param)"), "option", &names(&php_options()), &wanted);
-    let readme = part(PHP_README, "[`Options`](src/Options.php) tells of each: ", "\n\n");
+    let readme = part(PHP_README, "[`Options`](src/Options.php) documents each: ", "\n\n");
     let readme: Vec<_> = joined(&readme).split(", ").map(|name| name.trim_matches(['`', '.']).to_owned()).collect();
     faults.lists(PHP_README, "option", &readme, &wanted);
     let native = read(PHP_NATIVE_OPTIONS);

@@ -188,13 +188,13 @@ pub struct ue_options {
     pub ca_file: *const c_char,
     /// The text before "userengage/<version>" in the User-Agent header. Default: nothing.
     pub user_agent: *const c_char,
-    /// The callback that receives log lines. Default: none.
+    /// The callback that receives log lines. Default: nowhere.
     pub log: ue_log_fn,
     /// Passed to log unchanged.
     pub log_user_data: *mut c_void,
     /// The least important level to log, 1 to 5. Default: 0, off.
     pub log_level: i32,
-    /// The callback that can cancel a call. Default: none.
+    /// The callback that can cancel a call. Default: never.
     pub interrupt: ue_interrupt_fn,
     /// Passed to interrupt unchanged.
     pub interrupt_user_data: *mut c_void,

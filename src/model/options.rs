@@ -66,9 +66,9 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// The text before `userengage/<version>` in the `User-Agent` header. Defaults to nothing.
     pub user_agent: Option<String>,
-    /// The least important level to log, and the callback that receives the lines. Defaults to no log.
+    /// The least important level to log, and the callback that receives the lines. Defaults to nowhere.
     pub log: Option<(Level, Log)>,
-    /// The callback that can cancel a call. Defaults to none.
+    /// The callback that can cancel a call. Defaults to never.
     pub interrupt: Option<Interrupt>,
 }
 

@@ -57,7 +57,7 @@ def costs(figures: Figures) -> str:
 def roots(figures: Figures) -> str:
     """The main README, of the roots that are built in: what a client costs with Debian's."""
     start = figures["start"]
-    return f"{start['client_with_debians_store_us'] / 1000:.1f} ms in the place of {start['client_us'] / 1000:.2f}"
+    return f"{start['client_with_debians_store_us'] / 1000:.1f} ms instead of {start['client_us'] / 1000:.2f}"
 
 
 def python(figures: Figures) -> str:
@@ -162,7 +162,7 @@ def _circumstances(figures: Figures) -> str:
         share = apart["http"]["compared"][C]["beside"]["libcurl"]["cpu"]["median"]
         text += (
             " Server and client share a CPU. On two virtual ones each message wakes the other up: from C it then takes"
-            f" {two:.0f} us in the place of {one:.0f}, {share:.2f} of libcurl's."
+            f" {two:.0f} us instead of {one:.0f}, {share:.2f} of libcurl's."
         )
     return f"{text} [`figures.json`](tests/bench/figures.json) has it all."
 

@@ -85,7 +85,8 @@ static void on_warning(void *unused, int32_t level, const char *text) {
 }
 
 static void closing_ends_a_wait_between_attempts(void) {
-  order("{\"fault\": \"status\", \"status\": 429, \"headers\": {\"Retry-After\": \"20\"}, \"client_user_id\": \"802\"}");
+  order(
+      "{\"fault\": \"status\", \"status\": 429, \"headers\": {\"Retry-After\": \"20\"}, \"client_user_id\": \"802\"}");
   ue_options options = sandbox_options();
   options.log = on_warning;
   options.log_level = 2;
@@ -137,9 +138,7 @@ static void a_result_outlives_its_client(void) {
 }
 
 /* Counts its calls, and says stop from the third one on. */
-static int32_t stop_at_the_third_question(void *asked) {
-  return ++*(int *)asked >= 3;
-}
+static int32_t stop_at_the_third_question(void *asked) { return ++*(int *)asked >= 3; }
 
 static void the_interrupt_callback_ends_a_waiting_call(void) {
   order("{\"fault\": \"hang\", \"client_user_id\": \"806\"}");

@@ -81,7 +81,7 @@ int main(void) {
     if (poll(events, 2, -1) < 0) continue; /* a signal */
     if (events[1].revents != 0 && !report(&self)) break;
     if (events[0].revents != 0 && !take_line(&self)) {
-      events[0].fd = -1;    /* no more lines: poll() ignores it */
+      events[0].fd = -1;   /* no more lines: poll() ignores it */
       close(self.todo[1]); /* ends the worker, after the remaining messages */
     }
   }
