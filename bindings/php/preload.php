@@ -2,8 +2,8 @@
 
 // For php.ini or php-fpm's pool: opcache.preload = <here>/preload.php
 //
-// Makes the package usable with ffi.enable=preload, PHP's default outside the command line, and has the library and its
-// header ready before the first request. See "Under a web server" in README.md.
+// Makes the package usable with ffi.enable=preload, PHP's default outside the command line. Loads the library and its
+// header before the first request. See "Under a web server" in README.md.
 
 declare(strict_types=1);
 

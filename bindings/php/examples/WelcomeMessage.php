@@ -1,6 +1,6 @@
 <?php
 
-// A service as Laravel and Symfony build them: its Client comes from the container, which makes one for the process.
+// A service for Laravel or Symfony. The container makes one Client for the process and passes it in.
 //
 // Laravel, in the register() of a service provider (config/services.php has the key):
 //
@@ -32,10 +32,10 @@ final class WelcomeMessage
     }
 
     /**
-     * Sends the message, in a job of a queue as a rule.
+     * Sends the message. Usually called in a queue job.
      *
-     * @return bool Whether the customer got it. False: it is unknown, so the job must not be tried again.
-     * @throws UserEngageException The customer did not get it: the job may be tried again.
+     * @return bool Whether the customer got it. False: it is not known, so the job must not be repeated.
+     * @throws UserEngageException The customer did not get it: the job may be repeated.
      */
     public function send(int|string $clientUserId, string $name): bool
     {

@@ -1,10 +1,10 @@
 <?php
 
-// Sends many messages, a line of CSV each (client_user_id,content), and writes the lines that are left to another file,
-// for the next run: UE_API_KEY=... php cron.php messages.csv left.csv
+// Sends many messages, one per line of CSV (client_user_id,content), and writes the remaining lines to another file for
+// the next run: UE_API_KEY=... php cron.php messages.csv left.csv
 //
-// Lines of which nobody knows whether they arrived go to standard error, for a person to look at: to send them again
-// may show a customer the message twice. SIGTERM and Ctrl-C end the run, and no line is lost.
+// Lines with an unknown outcome go to standard error, for a person to check: sending them again may show a customer the
+// message twice. SIGTERM and Ctrl-C end the run, and no line is lost.
 
 declare(strict_types=1);
 
@@ -38,7 +38,7 @@ $client = new Client((string) getenv('UE_API_KEY'), new Options(
     },
 ));
 
-// Read as it is sent, so the file may be of any size. Each message's key is its line.
+// The file is read while sending, so it may have any size. The key of each message is its line.
 $read = static function () use ($messages, &$stop): Generator {
     while (!$stop && ($line = fgetcsv($messages, escape: '')) !== false) {
         yield $line => new Message((string) $line[0], (string) ($line[1] ?? ''));
@@ -59,7 +59,7 @@ foreach ($client->sendConversations($read()) as $line => $outcome) {
         $kept++;
     }
 }
-while (($line = fgetcsv($messages, escape: '')) !== false) { // where it was stopped
+while (($line = fgetcsv($messages, escape: '')) !== false) { // the lines after a stop
     fputcsv($left, $line, escape: '');
     $kept++;
 }

@@ -9,7 +9,7 @@ use UserEngage\Delivery;
 use UserEngage\Exception\InvalidArgumentException;
 use UserEngage\Options;
 
-/** The mistakes that people make, and what they are told. */
+/** Common mistakes, and the errors for them. */
 final class ArgumentsTest extends TestCase
 {
     /**
@@ -64,18 +64,18 @@ final class ArgumentsTest extends TestCase
             'no URL' => [['baseUrl' => ''], 'base_url'],
             'plain http to another host' => [['baseUrl' => 'http://example.com/'], 'https'],
             'a URL with a NUL' => [['baseUrl' => "https://a\0b/"], 'base_url has a NUL character at byte 9'],
-            'an API version that is none' => [['apiVersion' => 1], 'api_version is 1: give 0 or 2'],
+            'an unknown API version' => [['apiVersion' => 1], 'api_version is 1: give 0 or 2'],
             'no attempts' => [['maxAttempts' => 0], 'max_attempts is 0: give 1 or more'],
             'fewer than no attempts' => [['maxAttempts' => -1], 'max_attempts is -1: give 1 or more'],
             'more attempts than fit' => [['maxAttempts' => 0x100000001], 'max_attempts is 4294967297: give'],
             'no time' => [['timeout' => 0.0], 'timeout is 0: give seconds'],
             'negative time' => [['connectTimeout' => -1.0], 'connect_timeout is -1: give seconds'],
             'time without end' => [['timeout' => INF], 'timeout is INF: give seconds'],
-            'time that is no number' => [['timeout' => NAN], 'timeout is NAN: give seconds'],
+            'time that is not a number' => [['timeout' => NAN], 'timeout is NAN: give seconds'],
             'no connections' => [['maxConnections' => 0], 'max_connections is 0: give 1 or more'],
             'more connections than threads' => [['maxConnections' => 257], 'max_connections is 257: give at most 256'],
             'no requests a second' => [['maxPerSecond' => 0], 'max_per_second is 0: give 1 or more'],
-            'a proxy that is none' => [['proxy' => 'socks5://localhost'], 'proxy'],
+            'an unsupported proxy' => [['proxy' => 'socks5://localhost'], 'proxy'],
             'a CA file that is not there' => [['caFile' => '/nowhere.pem'], 'ca_file'],
             'a User-Agent with a line end' => [['userAgent' => "shop\r\nX: y"], 'user_agent'],
         ];

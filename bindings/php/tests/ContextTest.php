@@ -6,7 +6,7 @@ namespace UserEngage\Tests;
 
 use UserEngage\Exception\InvalidArgumentException;
 
-/** What source_context becomes on the wire. */
+/** source_context on the wire. */
 final class ContextTest extends TestCase
 {
     /** @dataProvider contexts */

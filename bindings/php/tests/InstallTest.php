@@ -68,7 +68,7 @@ final class InstallTest extends TestCase
 
     public function testWhatIsNoLibraryIsRefused(): void
     {
-        foreach (['nowhere' => 'is no file', 'package/composer.json' => 'cannot be loaded'] as $file => $text) {
+        foreach (['nowhere' => 'is not a file', 'package/composer.json' => 'cannot be loaded'] as $file => $text) {
             $process = $this->install($file);
             self::assertSame(1, $process->status);
             self::assertStringContainsString($text, $process->errors);

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace UserEngage\Tests;
 
-/** How the shared library is found, and what is said when it is not. Each in a PHP of its own. */
+/** How the shared library is found, and the error when it is not. Each test runs its own PHP process. */
 final class LibraryTest extends TestCase
 {
     private const CODE = 'require "autoload.php"; try { new UserEngage\Client("key"); echo "made"; }'

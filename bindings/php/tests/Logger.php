@@ -6,7 +6,7 @@ namespace UserEngage\Tests;
 
 use Psr\Log\AbstractLogger;
 
-/** Keeps its lines, and then does what it was told to. */
+/** Keeps its lines, and then calls a function. */
 final class Logger extends AbstractLogger
 {
     /** @var list<string> */

@@ -11,7 +11,7 @@ use UserEngage\Message;
 use UserEngage\Result;
 use UserEngage\Source;
 
-/** sendConversations(): what becomes of each message, in which order, and how much at a time. */
+/** sendConversations(): the outcome of each message, the order, and the memory. */
 final class ManyTest extends TestCase
 {
     public function testEachMessageHasItsOwnOutcomeByItsKeyAndInOrder(): void

@@ -78,7 +78,7 @@ final class NestedTest extends TestCase
             }
             $user = $this->user();
             $this->send($client, $user);
-            // The first to begin is the first to end.
+            // The call that began first ends first.
             foreach ($fibers as $fiber) {
                 while (!$fiber->isTerminated()) {
                     $fiber->resume();
@@ -91,7 +91,7 @@ final class NestedTest extends TestCase
     /**
      * @param Client $client One that calls $inner while it sends.
      * @param ?object $context What goes with the outer message.
-     * @param bool $slow Whether its answer takes so long that the interrupt callback is asked.
+     * @param bool $slow Whether its answer is slow enough for the interrupt callback to be called.
      */
     private function assertOwnOutcomes(Client $client, ?object $context = null, bool $slow = false): void
     {

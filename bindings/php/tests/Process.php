@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace UserEngage\Tests;
 
-/** A program that ran to its end. */
+/** A finished program: status and output. */
 final class Process
 {
     private function __construct(

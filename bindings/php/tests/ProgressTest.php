@@ -8,7 +8,7 @@ use UserEngage\Delivery;
 use UserEngage\Exception\CancelledException;
 use UserEngage\Message;
 
-/** sendConversations() and the code that it calls: progress, interrupt, logger, signals' handlers, fibers. */
+/** sendConversations() and the code that it calls: progress, interrupt, logger, signal handlers, fibers. */
 final class ProgressTest extends TestCase
 {
     public function testProgressIsToldAfterEachMessageOverAllSteps(): void
@@ -223,7 +223,7 @@ final class ProgressTest extends TestCase
         ];
     }
 
-    /** A message that keeps a batch waiting until it is stopped. */
+    /** A message without an answer: the batch waits until it is stopped. */
     private function unanswered(): Message
     {
         $user = $this->user();
@@ -232,7 +232,7 @@ final class ProgressTest extends TestCase
     }
 
     /**
-     * Each message has an outcome, and those that say so arrived.
+     * Checks that each message has an outcome, and that the delivered ones arrived.
      *
      * @param list<\UserEngage\Result|\UserEngage\Exception\UserEngageException> $outcomes
      */

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace UserEngage\Tests;
 
-/** A UserEngage on this machine, which ends with this object or with this process. */
+/** A UserEngage on this machine. It ends with this object or with this process. */
 final class Sandbox
 {
     private static ?self $shared = null;
@@ -18,7 +18,7 @@ final class Sandbox
     /** @var array<int, resource> */
     private array $pipes = [];
 
-    /** The one that all tests of this process share: each uses users of its own. */
+    /** Shared by all tests of this process; each uses its own users. */
     public static function shared(): self
     {
         return self::$shared ??= new self();

@@ -9,7 +9,7 @@ use UserEngage\Exception\UserEngageException;
 use UserEngage\Message;
 use UserEngage\Options;
 
-/** The API key, a message's content and a proxy's password show nowhere. */
+/** The API key, the content and a proxy's password are redacted everywhere. */
 final class SecretsTest extends TestCase
 {
     private const KEY = 'the-key-that-nobody-may-see';

@@ -48,7 +48,7 @@ abstract class TestCase extends \PHPUnit\Framework\TestCase
 
     /**
      * @param iterable<Result|UserEngageException> $outcomes
-     * @return array{list<Result|UserEngageException>, ?\Throwable} What came out, and what was thrown in the end.
+     * @return array{list<Result|UserEngageException>, ?\Throwable} The outcomes, and the exception at the end.
      */
     protected function catch(iterable $outcomes): array
     {

@@ -1,4 +1,4 @@
-"""Sends the message of the service's specification, and says what became of it.
+"""Sends the message of the service's specification, and prints the outcome.
 
 UE_API_KEY=<your_64_char_api_key> python send.py [client_user_id] [content]
 """

@@ -11,13 +11,13 @@ from urllib.parse import parse_qs
 
 import userengage
 
-# One for the process, made when the module is loaded. Threads share it, and so do gunicorn's workers after their fork.
-# The short time keeps a slow service from holding up the shop.
+# One client for the process, made when the module is loaded. Threads share it, and gunicorn's workers after their fork.
+# The short timeout keeps a slow service from blocking the shop.
 userengage_client = userengage.Client(base_url=os.environ.get("UE_BASE_URL"), timeout=3)
 
 
 def place_order(client_user_id: str) -> tuple[str, str]:
-    """Is the view: returns an HTTP status and a text."""
+    """The view: returns an HTTP status and a text."""
     try:
         userengage_client.send_conversation(client_user_id, "Thank you for your <b>order</b>!")
     except userengage.NotFoundError:
@@ -30,7 +30,7 @@ def place_order(client_user_id: str) -> tuple[str, str]:
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Is the WSGI application."""
+    """The WSGI application."""
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode()
     status, text = place_order(parse_qs(body).get("client_user_id", [""])[0])
     start_response(status, [("Content-Type", "text/plain; charset=utf-8")])

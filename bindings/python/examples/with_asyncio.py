@@ -11,7 +11,7 @@ import userengage
 
 
 async def greet(client: userengage.AsyncClient, client_user_id: str) -> None:
-    """Sends one message, for which there are 5 seconds."""
+    """Sends one message, within 5 seconds."""
     try:
         await asyncio.wait_for(client.send_conversation(client_user_id, "Hi <b>user</b>!"), 5)
         print(f"{client_user_id}: delivered")

@@ -1,4 +1,4 @@
-"""Sends the messages of a CSV file (client_user_id,content), keeps what was not delivered, and ends well on Ctrl-C.
+"""Sends the messages of a CSV file (client_user_id,content), lists those not delivered, and handles Ctrl-C.
 
 UE_API_KEY=<your_64_char_api_key> python worker.py messages.csv
 """
@@ -13,7 +13,7 @@ from userengage import Delivery, Message, Result
 
 
 def report(messages: list[Message], results: list[Result]) -> int:
-    """Prints what is not delivered, and returns how many those are."""
+    """Prints the messages that were not delivered, and returns their number."""
     failed = 0
     for message, result in zip(messages, results):
         if result.delivery is not Delivery.DELIVERED:
@@ -25,7 +25,7 @@ def report(messages: list[Message], results: list[Result]) -> int:
 with Path(sys.argv[1]).open(newline="", encoding="utf-8") as file:
     messages = [Message(row["client_user_id"], row["content"]) for row in csv.DictReader(file)]
 
-# No more than 20 requests a second; the service's own limit, a 429, is waited for anyway.
+# At most 20 requests a second. The client waits for the service's own limit, a 429, in any case.
 with userengage.Client(base_url=os.environ.get("UE_BASE_URL"), max_per_second=20) as client:
     try:
         results = client.send_conversations(messages, progress=sys.stderr.isatty())

@@ -33,5 +33,5 @@ def client(sandbox: Sandbox) -> Iterator[userengage.Client]:
 
 @pytest.fixture
 def user_id() -> str:
-    """A client_user_id that no other test uses: its requests and its faults are this test's alone."""
+    """A client_user_id that only this test uses, so that its requests and faults are its own."""
     return f"python-{os.getpid()}-{next(_numbers)}"

@@ -1,4 +1,4 @@
-"""The sandbox, run and asked by the tests."""
+"""Runs the sandbox and queries it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Sandbox:
-    """A running `ue-sandbox`. Ends when it is left, and with this process."""
+    """A running `ue-sandbox`. It ends with the `with` block, and with this process."""
 
     def __init__(self, binary: str | os.PathLike[str], *arguments: str) -> None:
         self._process = subprocess.Popen(
@@ -54,7 +54,7 @@ class Sandbox:
         )
 
     def environment(self) -> dict[str, str]:
-        """What a program needs to find this sandbox."""
+        """The environment variables for a program that uses this sandbox."""
         return {**os.environ, "UE_API_KEY": self.api_key, "UE_BASE_URL": self.base_url}
 
     def requests(self, client_user_id: str) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ class Sandbox:
         return request
 
     def wait_for_request(self, client_user_id: str) -> None:
-        """Waits until the journal has a request of this user: it went out, and may not be answered yet."""
+        """Waits until the journal has a request of this user: it was sent, and may not be answered yet."""
         deadline = time.monotonic() + 10
         while not self.requests(client_user_id):
             assert time.monotonic() < deadline, f"no request for {client_user_id} came"

@@ -1,4 +1,4 @@
-"""What is refused before anything is sent, and how it is said."""
+"""Arguments that are refused before anything is sent, and the error texts."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_value_of_a_wrong_type_is_a_type_error(client: Client, arguments: dict
         ({"timeout": 10**5000}, "timeout is a number of more than 100 digits: give more than 0"),
         ({"timeout": float("inf")}, "timeout is inf: give more than 0"),
         ({"connect_timeout": float("nan")}, "connect_timeout is nan: give more than 0"),
-        ({"api_version": 2**40}, "api_version is 1099511627776, which is no choice of it"),
+        ({"api_version": 2**40}, "api_version is 1099511627776, which is not one of its values"),
         ({"proxy": "socks5://localhost"}, "proxy "),
         ({"ca_file": Path("/nowhere/ca.pem")}, "ca_file "),
         ({"user_agent": "Zażółć"}, "user_agent "),

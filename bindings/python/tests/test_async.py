@@ -27,7 +27,7 @@ def client_threads() -> int:
 
 @pytest.fixture
 def run(sandbox: Sandbox) -> Callable[..., Any]:
-    """Runs a coroutine function with a client that is closed after it, and leaves no thread."""
+    """Runs a coroutine function with a client, closes the client, and checks that no thread is left."""
 
     def run_with_client(test: Callable[[AsyncClient], Awaitable[Any]], **options: Any) -> Any:
         async def main() -> Any:
@@ -138,7 +138,7 @@ def test_a_call_cancelled_before_its_turn_sends_nothing(
             await queued
         first.cancel()
         await asyncio.wait([first])
-        await client.send_conversation(user_id + "-later", "Hi")  # the thread is free, and passed the dropped one by
+        await client.send_conversation(user_id + "-later", "Hi")  # the thread is free, and has skipped the dropped one
 
     run(test, max_connections=1)
     assert sandbox.requests(user_id + "-queued") == []
@@ -148,8 +148,10 @@ def test_a_call_cancelled_before_its_turn_sends_nothing(
 def test_wait_for_ends_a_call(sandbox: Sandbox, run: Callable[..., Any], user_id: str) -> None:
     async def test(client: AsyncClient) -> None:
         sandbox.order("hang", user_id)
+        begun = time.monotonic()
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(client.send_conversation(user_id, "Hi"), 0.1)
+        assert time.monotonic() - begun < 1
 
     run(test)
 

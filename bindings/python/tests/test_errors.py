@@ -1,4 +1,4 @@
-"""What is raised when a message is not delivered."""
+"""The exceptions for messages that were not delivered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the package repeats of `include/userengage.h` is what stands there."""
+"""The parts of `include/userengage.h` that the package repeats are the same."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Handler = Callable[[int, "FrameType | None"], None]
 
 
 class Alarm(BaseException):
-    """What a handler raises."""
+    """The exception that a handler raises."""
 
 
 def ring(_signal: int, _frame: FrameType | None) -> None:
@@ -32,7 +32,7 @@ def ring(_signal: int, _frame: FrameType | None) -> None:
 
 @pytest.fixture
 def alarm() -> Iterator[Callable[[Handler, float], None]]:
-    """Has a handler called after some seconds."""
+    """Sets a handler that is called after some seconds."""
 
     def set_alarm(handler: Handler, seconds: float) -> None:
         signal.signal(signal.SIGALRM, handler)
@@ -73,8 +73,11 @@ def test_whatever_a_handler_raises_ends_a_call(
 ) -> None:
     sandbox.order("hang", user_id)
     alarm(ring, 0.05)
-    with pytest.raises(Alarm):
+    begun = time.monotonic()
+    with pytest.raises(Alarm) as caught:
         client.send_conversation(user_id, "Hi")
+    assert time.monotonic() - begun < 1
+    assert isinstance(caught.value.__context__, userengage.CancelledError)
 
 
 def test_a_handler_that_raises_nothing_ends_no_call(
@@ -91,7 +94,7 @@ def test_a_handler_may_send_with_the_same_client(
     sandbox: Sandbox, client: Client, user_id: str, alarm: Callable[[Handler, float], None]
 ) -> None:
     sandbox.order("hang", user_id)
-    sandbox.order("delay", user_id + "-last-words", ms=250)  # long enough to be asked in
+    sandbox.order("delay", user_id + "-last-words", ms=250)  # long enough for the interrupt callback
     sent: list[userengage.Result] = []
 
     def say_last_words(_signal: int, _frame: FrameType | None) -> None:
@@ -115,8 +118,10 @@ def test_a_handler_that_sends_can_be_interrupted_too(
         client.send_conversation(user_id, "Hi")
 
     alarm(send_again, 0.05)
+    begun = time.monotonic()
     with pytest.raises(Alarm):
         client.send_conversation(user_id, "Hi")
+    assert time.monotonic() - begun < 1
 
 
 def test_a_call_after_an_interrupted_one_works(
@@ -154,7 +159,7 @@ def test_no_signal_is_lost_wherever_a_call_stands(
     def count_line(_record: logging.LogRecord) -> bool:
         nonlocal lines
         lines += 1
-        return False  # to no handler: an exception there can leave the lock of `logging` held
+        return False  # no handler runs: an exception there can leave the lock of `logging` held
 
     def count_ring(_signal: int, _frame: FrameType | None) -> None:
         nonlocal rung
@@ -172,7 +177,7 @@ def test_no_signal_is_lost_wherever_a_call_stands(
     monkeypatch.setattr(logger, "level", logging.DEBUG)
     logger.manager._clear_cache()  # type: ignore[attr-defined]  # pyright: ignore
     gc.collect()
-    gc.disable()  # where a handler runs in a finalizer, Python itself drops what it raises
+    gc.disable()  # Python itself drops an exception of a handler that runs in a finalizer
     with sandbox.client() as client:
         for _ in range(300):
             try:

@@ -16,7 +16,7 @@ PACKAGE = Path(userengage.__file__).parent
 
 
 def import_error(package_root: Path, **environment: str) -> str:
-    """What `import userengage` prints as it fails."""
+    """The error output of a failing `import userengage`."""
     kept = {name: value for name, value in os.environ.items() if name != "USERENGAGE_LIBRARY"}
     done = subprocess.run(
         [sys.executable, "-c", "import userengage"],

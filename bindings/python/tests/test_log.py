@@ -31,7 +31,7 @@ def test_lines_go_to_the_logger_with_their_levels(
     assert caplog.records[-1].getMessage() == str(caught.value)
 
 
-def test_what_nobody_listens_to_is_not_told(sandbox: Sandbox, user_id: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_levels_that_are_off_are_not_logged(sandbox: Sandbox, user_id: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "userengage")
     with sandbox.client() as client:
         client.send_conversation(user_id, "Hi")

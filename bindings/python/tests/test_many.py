@@ -46,7 +46,7 @@ def test_results_come_in_the_messages_order(sandbox: Sandbox, client: Client, us
         ({"client_user_id": 1}, "content is None: give a str"),
         (
             {"client_user_id": 1, "content": "Hi", "usr": 5},
-            "usr is no field of a message: give client_user_id, content, user, source, source_context",
+            "usr is not a field of a message: give client_user_id, content, user, source, source_context",
         ),
         ("Hi", "the message is of type str: give a Message, or a mapping of its fields"),
         (None, "the message is None: give a Message, or a mapping of its fields"),

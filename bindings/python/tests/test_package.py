@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel with the library that is under test."""
+    """A wheel with the tested library."""
     place = tmp_path_factory.mktemp("wheel")
     arguments = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--wheel-dir", str(place)]
     subprocess.run(
@@ -74,7 +74,7 @@ def test_a_library_that_is_not_there_is_named() -> None:
         text=True,
     )
     assert built.returncode != 0
-    assert "USERENGAGE_LIBRARY is nowhere/libuserengage.so, which is no file: give the whole path" in built.stderr
+    assert "USERENGAGE_LIBRARY is nowhere/libuserengage.so, which is not a file: give the whole path" in built.stderr
 
 
 def test_an_installed_wheel_sends_without_a_checkout(

@@ -18,14 +18,14 @@ from userengage import Client
 
 BEGIN = """
 import os, sys, threading, userengage, warnings
-warnings.simplefilter("ignore", DeprecationWarning)  # a fork with threads, which is what is tested
+warnings.simplefilter("ignore", DeprecationWarning)  # the tests fork a process with threads
 user_id = sys.argv[1]
 client = userengage.Client(base_url=os.environ["UE_BASE_URL"], max_attempts=1)
 """
 
 
 def run(sandbox: Sandbox, program: str, user_id: str) -> subprocess.CompletedProcess[str]:
-    """Runs a program with a `client` and a `user_id`. It ends in time, and tells of nothing that it ignored."""
+    """Runs a program with a `client` and a `user_id`. Checks that it ends in time, without ignored exceptions."""
     done = subprocess.run(
         [sys.executable, "-c", BEGIN + textwrap.dedent(program), user_id],
         env=sandbox.environment(),

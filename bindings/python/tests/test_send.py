@@ -1,4 +1,4 @@
-"""What goes out, and what comes back when it is delivered."""
+"""The request, and the result of a delivery."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_https_with_a_ca_file(sandbox: Sandbox, user_id: str) -> None:
         assert client.send_conversation(user_id, "Hi").delivery is Delivery.DELIVERED
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(sandbox: Sandbox, user_id: str) -> None:
+def test_an_untrusted_certificate_is_refused(sandbox: Sandbox, user_id: str) -> None:
     with sandbox.client(base_url=sandbox.tls_base_url) as client:
         with pytest.raises(userengage.TLSError) as caught:
             client.send_conversation(user_id, "Hi")

@@ -21,7 +21,7 @@ def test_other_threads_run_while_a_call_waits(sandbox: Sandbox, client: Client, 
     sandbox.order("hang", user_id)
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(client.send_conversation, user_id, "Hi")
-        sandbox.wait_for_request(user_id)  # runs, so the waiting thread does not hold the GIL
+        sandbox.wait_for_request(user_id)  # this can run, so the waiting thread does not hold the GIL
         assert not sending.done()
         client.close()
         assert isinstance(sending.exception(), userengage.ClosedError)

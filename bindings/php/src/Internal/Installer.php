@@ -31,7 +31,7 @@ final class Installer
     public static function install(string $file): array
     {
         if (!is_file($file)) {
-            throw new LibraryException("$file is no file: give a release archive, a Debian package or the library");
+            throw new LibraryException("$file is not a file: give a release archive, a Debian package or the library");
         }
         $scratch = self::scratch();
         try {

@@ -9,7 +9,7 @@ final class Fpm extends Server
 {
     /**
      * @param array<string, string> $ini Settings of php.ini.
-     * @param ?string $user Whom php-fpm's master runs as, which takes root. Default: this user.
+     * @param ?string $user The user of php-fpm's master; needs root. Default: this user.
      * @param string $documents The folder that it serves.
      */
     public static function with(array $ini, ?string $user = null, string $documents = __DIR__): self

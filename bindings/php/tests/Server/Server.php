@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace UserEngage\Tests\Server;
 
-/** A web server that runs send.php, with its own configuration in a directory of its own; it ends with this object. */
+/** A web server that runs send.php, with its configuration in its own directory. It ends with this object. */
 abstract class Server
 {
     protected readonly string $directory;
@@ -42,7 +42,7 @@ abstract class Server
     }
 
     /**
-     * Has send.php send messages, a few at a time, and returns the bodies of the answers.
+     * Requests send.php, a few times in parallel, and returns the bodies of the answers.
      *
      * @return list<string>
      */
@@ -70,7 +70,7 @@ abstract class Server
     {
         $log = ['file', "$this->directory/log", 'a'];
         $environment += ['PATH' => getenv('PATH') . ':/usr/sbin'] + getenv();
-        // In a process group of its own, to all of which Apache sends SIGTERM when it ends.
+        // In its own process group: at its end, Apache sends SIGTERM to the whole group.
         $command = ['setpriv', '--pdeathsig', 'TERM', 'setsid', ...$command];
         $null = ['file', '/dev/null', 'r'];
         $process = proc_open($command, [$null, $log, $log], $pipes, $this->directory, $environment);

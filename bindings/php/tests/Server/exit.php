@@ -1,6 +1,6 @@
 <?php
 
-// Exits inside a callback of the library, which PHP makes a fatal error.
+// Calls exit() inside a callback of the library. PHP turns that into a fatal error.
 
 declare(strict_types=1);
 

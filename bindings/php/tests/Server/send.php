@@ -1,6 +1,6 @@
 <?php
 
-// What the web servers of the tests serve: sends one message, and answers with the worker's id and the outcome.
+// The page of the tests' web servers: sends one message, and answers with the worker's id and the outcome.
 
 declare(strict_types=1);
 

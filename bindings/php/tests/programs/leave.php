@@ -1,6 +1,6 @@
 <?php
 
-// Leaves a batch from its progress callback, in the way of argument 2. Argument 1 begins the names of its users.
+// Leaves a batch from its progress callback, in the way that argument 2 names. Argument 1 is the prefix of its users.
 
 declare(strict_types=1);
 
@@ -14,7 +14,7 @@ ini_set('memory_limit', '32M');
 $client = new Client((string) getenv('UE_API_KEY'), new Options(baseUrl: getenv('UE_BASE_URL') ?: null));
 [, $user, $how] = $argv;
 
-// The threads of the batch are still there, and so must be what they use.
+// The threads of the batch still run, so the memory that they use must be valid.
 register_shutdown_function(static function () use ($client, $user): void {
     for ($i = 0; $i < 100; $i++) {
         $client->sendConversation("$user-after", str_repeat('x', 1000));

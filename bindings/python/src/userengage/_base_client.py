@@ -49,7 +49,7 @@ class BaseClient:
             connect_timeout: Seconds for DNS, TCP, proxy and TLS of one attempt. Default: 10.
             timeout: The deadline: seconds for the whole call, every attempt and wait included. With send_conversations,
                 for each message from its turn on. Default: 30.
-            max_per_second: The rate limit: the most requests a second over all threads of this client. Default: no limit.
+            max_per_second: The rate limit: the most requests a second over all threads. Default: no limit.
             max_connections: The size of the connection pool: the most idle connections that are kept for reuse.
                 Also the most messages in flight at once, in a batch and in an AsyncClient. At most 256. Default: 8.
             proxy: Such as "http://user:password@proxy:3128", special characters percent-encoded; "" for none.

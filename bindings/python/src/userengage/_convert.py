@@ -51,7 +51,7 @@ def utf8(field: str, value: str) -> bytes:
     except UnicodeEncodeError as error:
         at = error.start
     # Raised outside of the except block: the UnicodeEncodeError holds the whole text, and would be its context.
-    raise invalid(f"{field} has half a surrogate pair at character {at}, which is no text: decode it properly")
+    raise invalid(f"{field} has half a surrogate pair at character {at}, which is not a text: decode it properly")
 
 
 def text(field: str, value: str) -> bytes:
@@ -119,7 +119,7 @@ def choice(field: str, value: int) -> int:
     """A number that the library checks against the values that it knows."""
     number = _index(field, value)
     if not -(1 << 31) <= number < 1 << 31:
-        raise invalid(f"{field} is {_written(number)}, which is no choice of it: leave it out for the default")
+        raise invalid(f"{field} is {_written(number)}, which is not one of its values: leave it out for the default")
     return number
 
 

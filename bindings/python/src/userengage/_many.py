@@ -95,7 +95,7 @@ def _prepare(message: Message | Mapping[str, Any]) -> _native.Message:
     if isinstance(message, Mapping):
         unknown = [name for name in message if name not in Message._fields]
         if unknown:
-            raise TypeError(f"{unknown[0]} is no field of a message: give {', '.join(Message._fields)}")
+            raise TypeError(f"{unknown[0]} is not a field of a message: give {', '.join(Message._fields)}")
         given: list[Any] = [message.get(name) for name in Message._fields]
         return _convert.message(*given)
     raise TypeError(f"the message is {_convert.kind(message)}: give a Message, or a mapping of its fields")
