@@ -1,8 +1,9 @@
 //! The statuses, the deliveries and the options stand once, in `src/model`. What repeats them in another language or in
 //! a document is compared with it here, as text. A failure names the file and what it lacks.
 
+use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use userengage::{ApiVersion, DeliveryPolicy, Options};
 
@@ -77,9 +78,13 @@ fn part(file: &str, start: &str, end: &str) -> String {
     part.to_owned()
 }
 
+fn is_word(letter: char) -> bool {
+    letter.is_alphanumeric() || letter == '_'
+}
+
 /// Whether `text` has these words, and not as a part of longer ones: `4` is not in `40`.
 fn has(text: &str, words: &str) -> bool {
-    let in_word = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
+    let in_word = |letter: Option<char>| letter.is_some_and(is_word);
     let (first, last) = (in_word(words.chars().next()), in_word(words.chars().next_back()));
     text.match_indices(words).any(|(start, _)| {
         let before = in_word(text[..start].chars().next_back());
@@ -696,5 +701,54 @@ fn an_option_that_is_left_out_is_left_to_the_core() {
     }
     faults.says(&php, PHP_OPTIONS, "logLevel", "$logLevel = 'info'");
     faults.says(said(&php_options(), "logLevel"), PHP_OPTIONS, "logLevel", "Defaults to \"info\"");
+    faults.assert_none();
+}
+
+/// Every file below `folder` of the tree, but for what is built.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.unwrap().path();
+        let is_built = ["target", "vendor", "node_modules", ".venv", "lib"].iter().any(|name| path.ends_with(name));
+        if path.is_dir() && !is_built {
+            files(&path, found);
+        } else if path.is_file() {
+            found.push(path);
+        }
+    }
+}
+
+/// What a document has between backquotes, on one line.
+fn quoted(document: &str) -> Vec<String> {
+    let lines = document.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn what_the_documents_for_developers_name_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for folder in ["src", "include", "bindings", "tests"] {
+        files(&root.join(folder), &mut found);
+    }
+    for file in ["Makefile", "cbindgen.toml", "build.rs", "CHANGELOG.md"] {
+        found.push(root.join(file));
+    }
+    let texts: Vec<_> = found.iter().filter_map(|file| fs::read_to_string(file).ok()).collect();
+    let words: HashSet<&str> = texts.iter().flat_map(|text| text.split(|letter: char| !is_word(letter))).collect();
+    let mut faults = Faults::default();
+    for document in ["CONTRIBUTING.md", "docs/architecture.md"] {
+        for name in quoted(&read(document)) {
+            let is_path = name.contains('/') && !name.contains([' ', '*', '(', '$']);
+            if is_path && !root.join(&name).exists() {
+                faults.0.push(format!("{document} names {name}, which is not there"));
+            }
+            let identifier = name.trim_end_matches("()");
+            if identifier.chars().all(|letter| is_word(letter) || letter == ':') {
+                for part in identifier.split("::").filter(|part| !words.contains(part)) {
+                    faults.0.push(format!("{document} names {name}, but nothing has the name {part}"));
+                }
+            }
+        }
+    }
     faults.assert_none();
 }

@@ -1,7 +1,7 @@
 //! DNS: looks up the addresses of a host in a helper thread, and caches them.
 //!
-//! The system's lookup can neither be interrupted nor given a deadline, hence the thread. Only one lookup per host is
-//! in flight at a time. Other calls wait for the same one, so a resolver that never answers costs one thread.
+//! The system's lookup (`getaddrinfo`) can neither be interrupted nor given a deadline, hence the thread. Only one lookup
+//! per host is in flight at a time. Other calls wait for the same one, so a resolver that never answers costs one thread.
 
 use std::collections::HashMap;
 use std::io;
