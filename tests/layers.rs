@@ -76,3 +76,12 @@ fn unsafe_code_stands_in_sys_and_capi_alone() {
         assert!(!has && !text.contains("allow(unsafe_code"), "{}", within.display());
     }
 }
+
+#[test]
+fn unit_tests_lie_in_a_file_beside_their_module() {
+    let mut found = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    let within: Vec<_> =
+        found.iter().filter(|path| fs::read_to_string(path).unwrap().contains("mod tests {")).collect();
+    assert!(within.is_empty(), "tests within their module: {within:#?}");
+}
