@@ -3,6 +3,7 @@
 #include "harness.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -226,4 +227,13 @@ int run_tests(const test *tests, size_t count, int argc, char **argv) {
   }
   printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
+}
+
+int descriptors(void) {
+  int open = 0;
+  DIR *directory = opendir("/proc/self/fd");
+  CHECK(directory != NULL);
+  while (readdir(directory) != NULL) open++;
+  closedir(directory);
+  return open;
 }

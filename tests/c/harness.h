@@ -74,6 +74,9 @@ int in_time(long long took_ms, long long most_ms);
 /* Milliseconds of a monotonic clock. */
 long long now_ms(void);
 
+/* How many descriptors of this process are open, and three more: only differences mean something. */
+int descriptors(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,6 +1,5 @@
 /* fork(): parent and child both go on with the client, each on its own connections. */
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -228,15 +227,6 @@ static void no_child_of_a_busy_process_hangs_on_a_lock(void) {
   CHECK_INT(requests("1061"), 100);
 }
 
-static int descriptors(void) {
-  int open = 0;
-  DIR *directory = opendir("/proc/self/fd");
-  CHECK(directory != NULL);
-  while (readdir(directory) != NULL) open++;
-  closedir(directory);
-  return open;
-}
-
 static void the_child_has_no_descriptor_of_the_parents_client(void) {
   int before = descriptors();
   ue_client *client = sandbox_client();
@@ -462,6 +452,19 @@ static void a_child_that_returns_from_the_interrupt_callback_leaves_the_call_to_
   ue_free(client);
 }
 
+/* Ends the child, in which the call was cancelled before its last attempt; in the parent it went on and was delivered. */
+static void check_left_to_the_parent(ue_status status, ue_result *result) {
+  CHECK(forked >= 0);
+  if (forked == 0) {
+    CHECK_INT(status, UE_CANCELLED);
+    CHECK_INT(ue_result_delivery(result), UE_DELIVERY_UNKNOWN);
+    _exit(0);
+  }
+  CHECK_INT(status, UE_OK);
+  ue_result_free(result);
+  wait_for(forked);
+}
+
 /* The line reports a 429 or a 425: not delivered. The parent tries again. */
 static void a_child_that_returns_between_two_attempts_does_not_know_what_becomes_of_the_next(void) {
   for (fork_at = 1; fork_at <= 2; fork_at++) {
@@ -481,15 +484,7 @@ static void a_child_that_returns_between_two_attempts_does_not_know_what_becomes
     ue_message message = message_to(id);
     ue_result *result = NULL;
     ue_status status = ue_send_conversation(client, &message, &result);
-    CHECK(forked >= 0);
-    if (forked == 0) {
-      CHECK_INT(status, UE_CANCELLED);
-      CHECK_INT(ue_result_delivery(result), UE_DELIVERY_UNKNOWN);
-      _exit(0);
-    }
-    CHECK_INT(status, UE_OK);
-    ue_result_free(result);
-    wait_for(forked);
+    check_left_to_the_parent(status, result);
     ue_free(client);
     CHECK_INT(requests(id), 2);
     fork_at = place;
@@ -518,15 +513,7 @@ static void a_child_that_cancels_a_call_of_its_parents_does_not_know_what_become
     ue_message message = message_to(ids[place]);
     ue_result *result = NULL;
     ue_status status = ue_send_conversation(client, &message, &result);
-    CHECK(forked >= 0);
-    if (forked == 0) {
-      CHECK_INT(status, UE_CANCELLED);
-      CHECK_INT(ue_result_delivery(result), UE_DELIVERY_UNKNOWN);
-      _exit(0);
-    }
-    CHECK_INT(status, UE_OK);
-    ue_result_free(result);
-    wait_for(forked);
+    check_left_to_the_parent(status, result);
     ue_free(client);
   }
 }

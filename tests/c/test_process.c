@@ -1,6 +1,5 @@
 /* Signals, descriptors, exit and output belong to the host's process; the library leaves them alone. */
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -123,15 +122,6 @@ static void what_the_host_does_with_signals_stays(void) {
   CHECK(pthread_sigmask(SIG_SETMASK, NULL, &mask_after) == 0);
   for (int number = 1; number < 32; number++)
     CHECK_INT(sigismember(&mask_after, number), sigismember(&mask_before, number));
-}
-
-static int descriptors(void) {
-  int open = 0;
-  DIR *directory = opendir("/proc/self/fd");
-  CHECK(directory != NULL);
-  while (readdir(directory) != NULL) open++;
-  closedir(directory);
-  return open;
 }
 
 static void freed_clients_leave_no_descriptor(void) {
