@@ -23,14 +23,15 @@ pub(super) fn above_standard<T: Socket>(socket: T) -> io::Result<T> {
 }
 
 /// Not tracked on Windows: code there does not close handles that it did not open (there is no `closefrom`).
-pub(crate) type Identity = ();
+#[derive(PartialEq, Eq)]
+pub(crate) struct Identity;
 
 pub(super) fn identity(_: &impl Socket) -> io::Result<Identity> {
-    Ok(())
+    Ok(Identity)
 }
 
 pub(super) fn track(_: &impl Socket) -> io::Result<Identity> {
-    Ok(())
+    Ok(Identity)
 }
 
 pub(super) fn untrack(_: &impl Socket) {}
