@@ -30,25 +30,63 @@ mod header {
         println!("cargo:rustc-env=UE_HEADERS={}", out.display());
         let config = Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml can be read");
         fs::write(out.join("userengage.h"), generate(&root, for_c(config.clone()))).expect("OUT_DIR can be written");
-        fs::write(out.join("userengage.ffi.h"), generate(&root, for_php(config))).expect("OUT_DIR can be written");
+        fs::write(out.join("userengage.ffi.h"), expand_enums(&generate(&root, for_php(config))))
+            .expect("OUT_DIR can be written");
     }
 
-    fn generate(root: &std::path::Path, config: Config) -> Vec<u8> {
+    fn generate(root: &std::path::Path, config: Config) -> String {
         let mut builder = Builder::new().with_config(config);
-        for file in ["types.rs", "client.rs", "result.rs"] {
+        for file in ["types.rs", "constants.rs", "client.rs", "cancel.rs", "queue.rs", "result.rs"] {
             builder = builder.with_src(root.join("src/capi").join(file));
         }
         let mut header = Vec::new();
         builder.generate().expect("src/capi can be read").write(&mut header);
-        header
+        let header = String::from_utf8(header).expect("cbindgen writes UTF-8");
+        plain_enums(&header)
+    }
+
+    /// Writes each enum as `UE_ENUM(name) { .. };`, which the header defines for C and C++. cbindgen's own form repeats
+    /// conditions of the preprocessor for every enum, uses one name as a tag and as a typedef (-Wc++-compat), and ends the
+    /// list with a comma (-std=c++98 -pedantic).
+    fn plain_enums(header: &str) -> String {
+        let (mut plain, mut rest) = (String::new(), header);
+        while let Some((before, after)) = rest.split_once("\nenum ") {
+            let (name, after) = after.split_once('\n').expect("cbindgen breaks the line after the name");
+            let (_, after) = after.split_once(" {\n").expect("an enum has a body");
+            let (values, after) = after.split_once(",\n};\n").expect("the body ends");
+            let (typedefs, after) = after.split_at(after.find("\n\n").expect("an empty line follows"));
+            assert!(typedefs.contains(&format!("typedef int32_t {name};")), "{name} is no enum of 32 bits");
+            plain += &format!("{before}\nUE_ENUM({name}) {{\n{values}\n}};\n");
+            rest = &after[1..];
+        }
+        plain + rest
+    }
+
+    /// What C's preprocessor makes of `UE_ENUM`.
+    fn expand_enums(header: &str) -> String {
+        let lines =
+            header.lines().map(|line| match line.strip_prefix("UE_ENUM(").and_then(|line| line.split_once(')')) {
+                Some((name, body)) => format!("typedef int32_t {name};\nenum{body}\n"),
+                None => format!("{line}\n"),
+            });
+        lines.collect()
     }
 
     /// The version stands in Cargo.toml alone.
     fn for_c(mut config: Config) -> Config {
         let version = env::var("CARGO_PKG_VERSION").expect("cargo sets it");
+        let number = |part: &str| -> u32 {
+            env::var(format!("CARGO_PKG_VERSION_{part}"))
+                .ok()
+                .and_then(|text| text.parse().ok())
+                .expect("cargo sets it")
+        };
         let with_version = config.after_includes.unwrap_or_default()
             + &format!(
-                "\n/// The version of this header. ue_version() gives that of the library.\n#define UE_VERSION \"{version}\""
+                "\n/// The version of this header. ue_version() gives that of the library.\n#define UE_VERSION \"{version}\"\n\
+                 /// The same as a number: major * 10000 + minor * 100 + patch. ue_version_number() gives that of the library.\n\
+                 #define UE_VERSION_NUMBER {}",
+                number("MAJOR") * 10_000 + number("MINOR") * 100 + number("PATCH")
             );
         config.after_includes = Some(with_version);
         config
@@ -59,7 +97,8 @@ mod header {
         let major = env::var("CARGO_PKG_VERSION_MAJOR").expect("cargo sets it");
         config.header = Some(format!(
             "#define FFI_SCOPE \"USERENGAGE\"\n#define FFI_LIB \"libuserengage.so.{major}\"\n\
-             // Made from the code, as include/userengage.h is, in the form that PHP's FFI reads. Do not edit."
+             // Made from the code, as include/userengage.h is, in the form that PHP's FFI reads. Do not edit.\n\
+             typedef int ue_fd;"
         ));
         config.include_guard = None;
         config.sys_includes.clear();
@@ -67,6 +106,7 @@ mod header {
         config.cpp_compat = false;
         config.documentation = false;
         config.function.must_use = None;
+        config.function.prefix = None;
         config.export.item_types =
             vec![ItemType::Enums, ItemType::Structs, ItemType::Typedefs, ItemType::OpaqueItems, ItemType::Functions];
         config

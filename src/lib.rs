@@ -32,11 +32,13 @@ mod model;
 mod send;
 mod sys;
 
+pub use model::cancel::Cancel;
 pub use model::hooks::{Interrupt, Level, Log};
 pub use model::message::{ClientUserId, Message, Source};
-pub use model::options::{ApiVersion, DeliveryPolicy, Options};
-pub use model::outcome::{Delivery, Error, Outcome, Status};
+pub use model::options::{ApiVersion, BatchFlow, BatchOptions, DeliveryPolicy, Options, QueueOptions, TimeoutFrom};
+pub use model::outcome::{Delivery, Error, Outcome, Retry, Status};
 pub use send::client::Client;
+pub use send::queue::{Queue, Submission};
 
 /// The version of this library, such as `"0.1.0"`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

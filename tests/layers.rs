@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the bottom up. `model` is plain values, for all.
-const WINGS: [&str; 5] = ["model", "sys", "http", "send", "capi"];
+/// From the bottom up. `model` is plain values, for all above it.
+const WINGS: [&str; 5] = ["sys", "model", "http", "send", "capi"];
 
 /// What each wing may import beside itself.
 fn may_import(wing: &str) -> &'static [&'static str] {
     match wing {
+        "model" => &["sys"],
         "http" => &["model", "sys"],
         "send" => &["model", "sys", "http"],
         "capi" => &["model", "sys", "http", "send"],

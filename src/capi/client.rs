@@ -1,11 +1,11 @@
 //! The entry points of a client.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_char;
 use std::ptr;
 
 use super::input;
 use super::result::{self, Results, ue_result};
-use super::types::{ue_message, ue_options, ue_progress_fn, ue_status};
+use super::types::{ue_batch_options, ue_message, ue_options, ue_status};
 use crate::sys::panic::guard;
 use crate::{Client, Delivery, Error, Level, Outcome, Status};
 
@@ -22,7 +22,7 @@ fn into_handle(client: Client) -> *mut ue_client {
 ///
 /// # Safety
 /// `client` is NULL or came from [`into_handle`], is not yet freed, and outlives `'a`.
-unsafe fn shared<'a>(client: *const ue_client) -> Result<&'a Client, Error> {
+pub(super) unsafe fn shared<'a>(client: *const ue_client) -> Result<&'a Client, Error> {
     // SAFETY: the caller's promise.
     match unsafe { client.as_ref() } {
         Some(client) => Ok(&client.client),
@@ -63,15 +63,17 @@ pub unsafe extern "C" fn ue_client_new(
         None => (ptr::null_mut(), Outcome::panicked()),
     };
     // SAFETY: what the header asks of the caller.
-    unsafe { result::set_result(result, outcome) };
+    unsafe { result::set_result(result, outcome, ptr::null_mut()) };
     client
 }
 
-/// Sends one message and waits for the outcome, at most the client's timeout_ms.
+/// Sends one message and waits for the outcome, at most the message's timeout_ms, or the client's.
 ///
-/// Returns UE_OK if the message was delivered. Otherwise ue_result_delivery says whether it is safe to send it again,
-/// and ue_result_message explains it to a person. Many threads may send with one client at once.
+/// Returns UE_OK if the message was delivered. Otherwise ue_result_retry says whether sending it again can help, and
+/// ue_result_message explains it to a person. Many threads may send with one client at once: each has a connection of its
+/// own.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ue_send_conversation(
     client: *mut ue_client,
     message: *const ue_message,
@@ -89,7 +91,7 @@ pub unsafe extern "C" fn ue_send_conversation(
     };
     let status = outcome.status().into();
     // SAFETY: what the header asks of the caller.
-    unsafe { result::set_result(result, outcome) };
+    unsafe { result::set_result(result, outcome, input::user_data(message)) };
     status
 }
 
@@ -100,21 +102,22 @@ pub unsafe extern "C" fn ue_send_conversation(
 /// as for single messages. Each message has its own deadline: the timeout starts at its turn, and does not include the
 /// wait for a turn. The call starts threads and ends them before it returns; callbacks run only on the calling thread.
 ///
-/// progress: NULL, or called after each message. If it stops the batch, the messages in flight are cancelled, and the
-/// rest is UE_CANCELLED and not delivered. After a stop it is not called again.
+/// options: NULL for the defaults. on_result there receives each result as soon as it is known, and can end the batch.
+/// A signal ends it only if on_result, interrupt or the batch's cancel says so.
 ///
 /// results: NULL, or an array with room for count results. All are set, in the order of the messages. Free each of
 /// them.
 ///
 /// Returns UE_OK if all messages were delivered, otherwise the status of the first one in the array that was not. For a
-/// count that no array can have, such as (size_t)-1, UE_INVALID_ARGUMENT: then no result is set, and the log says why.
+/// count that no array can have, such as (size_t)-1, or options that cannot be used, UE_INVALID_ARGUMENT; in the first
+/// case no result is set, and the log says why.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ue_send_conversations(
     client: *mut ue_client,
     messages: *const ue_message,
     count: usize,
-    progress: ue_progress_fn,
-    progress_user_data: *mut c_void,
+    options: *const ue_batch_options,
     results: *mut *mut ue_result,
 ) -> ue_status {
     // SAFETY: what the header asks of the caller.
@@ -128,20 +131,20 @@ pub unsafe extern "C" fn ue_send_conversations(
         return error.status().into();
     }
     // SAFETY: what the header asks of the caller.
-    let results = unsafe { Results::new(results, count) };
+    let results = unsafe { Results::new(results, messages, count) };
     let mut first_failure = (count, Status::Ok);
     let sent = guard(|| {
         // SAFETY: what the header asks of the caller.
         let (client, messages) = unsafe { (shared(client)?, input::batch(messages, count)?) };
+        // SAFETY: as above.
+        let (options, on_result) = unsafe { input::batch_options(options) }?;
         let _call = client.begin_call()?;
-        let mut should_stop = input::progress(progress, progress_user_data, count);
-        let mut on_outcome = |index, outcome: Outcome| {
+        client.send_each(&messages, &options, &mut |index, outcome| {
             if outcome.status() != Status::Ok && index < first_failure.0 {
                 first_failure = (index, outcome.status());
             }
-            results.set(index, outcome);
-        };
-        client.send_each(&messages, &mut on_outcome, &mut should_stop)
+            results.set(index, outcome, &on_result)
+        })
     });
     let rest = match sent {
         Some(Ok(())) => return first_failure.1.into(),
@@ -152,7 +155,7 @@ pub unsafe extern "C" fn ue_send_conversations(
     rest.status().into()
 }
 
-/// Closes the client: cancels the calls in flight in other threads, makes every later call fail, both with UE_CLOSED,
+/// Closes the client: cancels the calls in flight in other threads and in queues, makes every later call fail, both with UE_CLOSED,
 /// and closes the idle connections. Does not wait. May be called any number of times.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_client_close(client: *mut ue_client) {

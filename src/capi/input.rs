@@ -3,33 +3,42 @@
 use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_void};
 use std::path::PathBuf;
+use std::ptr;
 use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::result::c_string;
+use super::cancel;
+use super::constants::{ue_api_version, ue_batch_flow, ue_delivery_policy, ue_timeout_from};
+use super::result::{c_string, ue_result};
 use super::structs::{read, size_of_version};
-use super::types::{ue_interrupt_fn, ue_log_fn, ue_message, ue_options, ue_progress_fn};
+use super::types::{
+    NUL_TERMINATED, ue_batch_options, ue_interrupt_fn, ue_log_fn, ue_message, ue_on_result_fn, ue_options,
+    ue_queue_options,
+};
 use crate::send::batch::Messages;
-use crate::{ApiVersion, DeliveryPolicy, Error, Level, Message, Options, Source};
+use crate::{
+    ApiVersion, BatchFlow, BatchOptions, DeliveryPolicy, Error, Level, Message, Options, QueueOptions, Source,
+    TimeoutFrom,
+};
 
-/// The bytes of a text: `length` of them, or up to its NUL if `length` is 0. `None` for NULL.
+/// The bytes of a text: `length` of them, or up to its NUL. `None` for NULL.
 ///
 /// # Safety
-/// `text` is NULL, or has `length` bytes, or is NUL-terminated if `length` is 0; it outlives `'a`.
+/// `text` is NULL, or has `length` bytes, or is NUL-terminated if `length` is `NUL_TERMINATED`; it outlives `'a`.
 unsafe fn bytes<'a>(text: *const c_char, length: usize, field: &str) -> Result<Option<&'a [u8]>, Error> {
-    if text.is_null() && length == 0 {
-        return Ok(None);
-    }
-    if text.is_null() || isize::try_from(length).is_err() {
-        return Err(Error::invalid(format!("{field} is NULL or shorter than its length says: set both, or neither")));
-    }
-    Ok(Some(match length {
+    match (text.is_null(), length) {
+        (true, NUL_TERMINATED | 0) => Ok(None),
         // SAFETY: the caller's promise.
-        0 => unsafe { CStr::from_ptr(text) }.to_bytes(),
-        // SAFETY: the caller's promise.
-        length => unsafe { slice::from_raw_parts(text.cast(), length) },
-    }))
+        (false, NUL_TERMINATED) => Ok(Some(unsafe { CStr::from_ptr(text) }.to_bytes())),
+        (false, length) if isize::try_from(length).is_ok() => {
+            // SAFETY: the caller's promise.
+            Ok(Some(unsafe { slice::from_raw_parts(text.cast(), length) }))
+        }
+        _ => Err(Error::invalid(format!(
+            "{field} is NULL or shorter than {field}_length says: set both, or leave the length UE_NUL_TERMINATED"
+        ))),
+    }
 }
 
 /// Like [`bytes`], but an error if they are not UTF-8.
@@ -83,7 +92,26 @@ pub(super) unsafe fn message<'a>(message: *const ue_message) -> Result<Message<'
     if let Some(context) = context {
         message = message.source_context(context);
     }
+    if given.timeout_ms != 0 {
+        message = message.timeout(Duration::from_millis(given.timeout_ms.into()));
+    }
+    // SAFETY: the caller's promise.
+    if let Some(cancel) = unsafe { cancel::shared(given.cancel) } {
+        message = message.cancel(cancel);
+    }
     Ok(message)
+}
+
+/// The user_data of a message; NULL if the message cannot be read.
+///
+/// # Safety
+/// As for [`message`].
+pub(super) unsafe fn user_data(message: *const ue_message) -> *mut c_void {
+    if message.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { read(message) }.map_or(ptr::null_mut(), |given| given.user_data)
 }
 
 /// Refuses a count that no array can have. Call it before writing to any array of the caller.
@@ -113,9 +141,6 @@ pub(super) struct Batch {
     stride: usize,
 }
 
-// SAFETY: the array is only read, and the caller does not change it until the call has ended.
-unsafe impl Sync for Batch {}
-
 /// Checks the array of a batch. The messages are read later, one by one.
 ///
 /// # Safety
@@ -128,6 +153,17 @@ pub(super) unsafe fn batch(first: *const ue_message, count: usize) -> Result<Bat
     // SAFETY: the caller's promise.
     let stride = if count == 0 { 0 } else { unsafe { size_of_version(first) }? };
     Ok(Batch { first, count, stride })
+}
+
+/// The user_data of a message of a batch; NULL if it cannot be read.
+///
+/// # Safety
+/// As for [`batch`].
+pub(super) unsafe fn user_data_at(first: *const ue_message, index: usize) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let message = unsafe { batch(first, index + 1) }.and_then(|batch| batch.at(index));
+    // SAFETY: as above.
+    message.map_or(ptr::null_mut(), |message| unsafe { user_data(message) })
 }
 
 impl Batch {
@@ -152,13 +188,6 @@ impl Messages for Batch {
         self.count
     }
 
-    fn recipient(&self, index: usize) -> Option<&[u8]> {
-        // SAFETY: what `batch` was promised.
-        let given = unsafe { read(self.at(index).ok()?) }.ok()?;
-        // SAFETY: as above.
-        unsafe { bytes(given.client_user_id, given.client_user_id_length, "client_user_id") }.ok()?
-    }
-
     fn get<'a>(&'a self, index: usize) -> Result<Cow<'a, Message<'a>>, Error> {
         // SAFETY: what `batch` was promised.
         unsafe { message(self.at(index)?) }.map(Cow::Owned)
@@ -171,7 +200,7 @@ impl Messages for Batch {
 /// As for [`bytes`].
 pub(super) unsafe fn api_key<'a>(api_key: *const c_char) -> Result<&'a str, Error> {
     // SAFETY: the caller's promise.
-    unsafe { required(api_key, 0, "api_key") }
+    unsafe { required(api_key, NUL_TERMINATED, "api_key") }
 }
 
 /// Reads the options. NULL, and every field that is zero, means the default.
@@ -186,21 +215,25 @@ pub(super) unsafe fn options(options: *const ue_options) -> Result<Options, Erro
     // SAFETY: the caller's promise.
     let given = unsafe { read(options) }?;
     // SAFETY: the caller's promise, for every text.
-    let text = |text, field| unsafe { optional(text, 0, field) }.map(|text| text.map(str::to_owned));
+    let text = |text, field| unsafe { optional(text, NUL_TERMINATED, field) }.map(|text| text.map(str::to_owned));
     if let Some(base_url) = text(given.base_url, "base_url")? {
         made.base_url = base_url;
     }
     made.api_version = match given.api_version {
-        0 => ApiVersion::Specification,
-        2 => ApiVersion::V2,
-        other => return Err(Error::invalid(format!("api_version is {other}: give 0 or 2"))),
-    };
-    made.delivery_policy = match given.delivery_policy {
-        0 => DeliveryPolicy::AtMostOnce,
-        1 => DeliveryPolicy::AtLeastOnce,
+        value if value == ue_api_version::UE_API_VERSION_SPECIFICATION as i32 => ApiVersion::Specification,
+        value if value == ue_api_version::UE_API_VERSION_2 as i32 => ApiVersion::V2,
         other => {
             return Err(Error::invalid(format!(
-                "delivery_policy is {other}: give 0 (at most once) or 1 (at least once)"
+                "api_version is {other}: give UE_API_VERSION_SPECIFICATION (0) or UE_API_VERSION_2 (2)"
+            )));
+        }
+    };
+    made.delivery_policy = match given.delivery_policy {
+        value if value == ue_delivery_policy::UE_AT_MOST_ONCE as i32 => DeliveryPolicy::AtMostOnce,
+        value if value == ue_delivery_policy::UE_AT_LEAST_ONCE as i32 => DeliveryPolicy::AtLeastOnce,
+        other => {
+            return Err(Error::invalid(format!(
+                "delivery_policy is {other}: give UE_AT_MOST_ONCE (0) or UE_AT_LEAST_ONCE (1)"
             )));
         }
     };
@@ -242,7 +275,7 @@ fn log(call: ue_log_fn, user_data: *mut c_void, level: i32) -> Result<Option<(Le
         3 => Level::Info,
         4 => Level::Debug,
         5 => Level::Trace,
-        other => return Err(Error::invalid(format!("log_level is {other}: give 0 (off) to 5 (trace)"))),
+        other => return Err(Error::invalid(format!("log_level is {other}: give UE_LOG_OFF (0) to UE_LOG_TRACE (5)"))),
     };
     let Some(call) = call else {
         return Err(Error::invalid("log is NULL though log_level is set: set log, or log_level to 0"));
@@ -266,12 +299,71 @@ fn interrupt(call: ue_interrupt_fn, user_data: *mut c_void) -> Option<crate::Int
     })
 }
 
-/// Wraps the progress callback of a batch. The closure returns `true` if the callback stops the batch.
-pub(super) fn progress(call: ue_progress_fn, user_data: *mut c_void, count: usize) -> impl FnMut() -> bool {
-    let mut done = 0;
-    move || {
-        done += 1;
+/// Reads the options of a batch: NULL, and every field that is zero, means the default.
+///
+/// # Safety
+/// `options` is NULL or as the header says; the callback stays callable while the batch is sent.
+pub(super) unsafe fn batch_options(options: *const ue_batch_options) -> Result<(BatchOptions, OnResult), Error> {
+    let mut made = BatchOptions::default();
+    if options.is_null() {
+        return Ok((made, OnResult { call: None, user_data: ptr::null_mut() }));
+    }
+    // SAFETY: the caller's promise.
+    let given = unsafe { read(options) }?;
+    made.max_failures_in_a_row = given.max_failures_in_a_row;
+    // SAFETY: the caller's promise.
+    made.cancel = unsafe { cancel::shared(given.cancel) }.cloned();
+    Ok((made, OnResult { call: given.on_result, user_data: given.user_data }))
+}
+
+/// Reads the options of a queue: NULL, and every field that is zero, means the default.
+///
+/// # Safety
+/// `options` is NULL or as the header says.
+pub(super) unsafe fn queue_options(options: *const ue_queue_options) -> Result<QueueOptions, Error> {
+    let mut made = QueueOptions::default();
+    if options.is_null() {
+        return Ok(made);
+    }
+    // SAFETY: the caller's promise.
+    let given = unsafe { read(options) }?;
+    if given.capacity != 0 {
+        made.capacity = given.capacity;
+    }
+    made.max_failures_in_a_row = given.max_failures_in_a_row;
+    made.timeout_from = match given.timeout_from {
+        value if value == ue_timeout_from::UE_TIMEOUT_FROM_TURN as i32 => TimeoutFrom::Turn,
+        value if value == ue_timeout_from::UE_TIMEOUT_FROM_PUSH as i32 => TimeoutFrom::Push,
+        other => {
+            return Err(Error::invalid(format!(
+                "timeout_from is {other}: give UE_TIMEOUT_FROM_TURN (0) or UE_TIMEOUT_FROM_PUSH (1)"
+            )));
+        }
+    };
+    Ok(made)
+}
+
+/// The callback of a batch.
+pub(super) struct OnResult {
+    call: ue_on_result_fn,
+    user_data: *mut c_void,
+}
+
+impl OnResult {
+    pub fn is_set(&self) -> bool {
+        self.call.is_some()
+    }
+
+    /// Calls it, if there is one.
+    ///
+    /// # Safety
+    /// `result` came from a result of this library and is not yet freed.
+    pub unsafe fn tell(&self, index: usize, result: *const ue_result) -> BatchFlow {
         // SAFETY: the caller of `ue_send_conversations` promised that it can be called.
-        call.is_some_and(|call| unsafe { call(user_data, done, count) } != 0)
+        match self.call.map_or(0, |call| unsafe { call(self.user_data, index, result) }) {
+            value if value == ue_batch_flow::UE_BATCH_CONTINUE as i32 => BatchFlow::Continue,
+            value if value == ue_batch_flow::UE_BATCH_ABORT as i32 => BatchFlow::Abort,
+            _ => BatchFlow::Finish,
+        }
     }
 }

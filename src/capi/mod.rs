@@ -4,8 +4,11 @@
 //! The doc comments here become the text of the header, which states what a caller must ensure.
 #![allow(unsafe_code, clippy::missing_safety_doc, non_camel_case_types)]
 
+mod cancel;
 mod client;
+mod constants;
 mod input;
+mod queue;
 mod result;
 mod structs;
 mod types;

@@ -1,11 +1,12 @@
 //! The entry points of a result.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 
+use super::input::{self, OnResult};
 use super::structs;
-use super::types::{STATUSES, ue_delivery, ue_outcome, ue_status};
-use crate::Outcome;
+use super::types::{STATUSES, ue_delivery, ue_message, ue_outcome, ue_retry, ue_status};
+use crate::{BatchFlow, Outcome};
 
 /// The result of a call. Immutable, readable from any thread, freed by ue_result_free.
 pub struct ue_result {
@@ -15,6 +16,8 @@ pub struct ue_result {
 /// An outcome, and its texts as C strings.
 struct Parts {
     outcome: Outcome,
+    /// The message's own; never dereferenced.
+    user_data: *mut c_void,
     request_id: Text,
     detail: Text,
     message: Text,
@@ -34,13 +37,14 @@ impl Text {
 }
 
 impl Parts {
-    fn new(mut outcome: Outcome) -> Self {
+    fn new(mut outcome: Outcome, user_data: *mut c_void) -> Self {
         outcome.body.push(0); // so that C can read it as a string
         Parts {
             request_id: Text::new(outcome.request_id()),
             detail: Text::new(outcome.detail()),
             message: Text::new(outcome.message()),
             outcome,
+            user_data,
         }
     }
 }
@@ -50,21 +54,26 @@ pub(super) fn c_string(text: &str) -> CString {
     CString::new(text).unwrap_or_else(|_| CString::new(text.replace('\0', "")).unwrap_or_default())
 }
 
+/// Makes a result. Free it with [`free`].
+fn make(outcome: Outcome, user_data: *mut c_void) -> *mut ue_result {
+    Box::into_raw(Box::new(ue_result { parts: Parts::new(outcome, user_data) }))
+}
+
 /// Writes a new result to `*to`. Does nothing if `to` is NULL: the caller does not want one.
 ///
 /// # Safety
 /// `to` is NULL or can be written.
-pub(super) unsafe fn set_result(to: *mut *mut ue_result, outcome: Outcome) {
+pub(super) unsafe fn set_result(to: *mut *mut ue_result, outcome: Outcome, user_data: *mut c_void) {
     if !to.is_null() {
-        let result = Box::into_raw(Box::new(ue_result { parts: Parts::new(outcome) }));
         // SAFETY: the caller's promise.
-        unsafe { to.write(result) };
+        unsafe { to.write(make(outcome, user_data)) };
     }
 }
 
 /// The caller's array for the results of a batch. It may be NULL: then results are dropped.
 pub(super) struct Results {
     first: *mut *mut ue_result,
+    messages: *const ue_message,
     count: usize,
 }
 
@@ -72,29 +81,45 @@ impl Results {
     /// Sets every place of the array to NULL.
     ///
     /// # Safety
-    /// `first` is NULL or the first of `count` places that can be written as long as this lives.
-    pub unsafe fn new(first: *mut *mut ue_result, count: usize) -> Self {
+    /// `first` is NULL or the first of `count` places that can be written as long as this lives. `messages` is the array
+    /// of the batch.
+    pub unsafe fn new(first: *mut *mut ue_result, messages: *const ue_message, count: usize) -> Self {
         for index in (0..count).take_while(|_| !first.is_null()) {
             // SAFETY: the caller's promise.
             unsafe { first.add(index).write(ptr::null_mut()) };
         }
-        Results { first, count }
+        Results { first, messages, count }
     }
 
-    /// Writes the result of one message.
-    pub fn set(&self, index: usize, outcome: Outcome) {
-        if !self.first.is_null() && index < self.count {
-            // SAFETY: what `new` was promised.
-            unsafe { set_result(self.first.add(index), outcome) };
+    /// Writes the result of one message, and passes it to the callback.
+    pub fn set(&self, index: usize, outcome: Outcome, on_result: &OnResult) -> BatchFlow {
+        if self.first.is_null() && !on_result.is_set() {
+            return BatchFlow::Continue;
         }
+        // SAFETY: what `new` was promised; the index is that of a message.
+        let result = make(outcome, unsafe { input::user_data_at(self.messages, index) });
+        if self.first.is_null() {
+            // SAFETY: it was just made.
+            let flow = unsafe { on_result.tell(index, result) };
+            // SAFETY: it was made here, and the callback borrowed it only.
+            unsafe { free(result) };
+            return flow;
+        }
+        // SAFETY: what `new` was promised.
+        unsafe { self.first.add(index).write(result) };
+        // SAFETY: the caller does not free it before the call returns.
+        unsafe { on_result.tell(index, result) }
     }
 
     /// Writes `outcome` to every place that is not set yet.
     pub fn fill(&self, outcome: &Outcome) {
         for index in (0..self.count).take_while(|_| !self.first.is_null()) {
             // SAFETY: what `new` was promised; `new` wrote every place.
-            if unsafe { self.first.add(index).read() }.is_null() {
-                self.set(index, outcome.clone());
+            unsafe {
+                if self.first.add(index).read().is_null() {
+                    let user_data = input::user_data_at(self.messages, index);
+                    self.first.add(index).write(make(outcome.clone(), user_data));
+                }
             }
         }
     }
@@ -131,6 +156,7 @@ unsafe fn ask<T>(result: *const ue_result, default: T, read: impl FnOnce(&Parts)
 
 /// The kind of outcome. UE_INVALID_ARGUMENT for NULL.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ue_result_status(result: *const ue_result) -> ue_status {
     // SAFETY: what the header asks of the caller, here and below.
     unsafe { ask(result, ue_status::UE_INVALID_ARGUMENT, |parts| parts.outcome.status().into()) }
@@ -138,9 +164,27 @@ pub unsafe extern "C" fn ue_result_status(result: *const ue_result) -> ue_status
 
 /// What is known about the message. UE_DELIVERY_UNKNOWN for NULL.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ue_result_delivery(result: *const ue_result) -> ue_delivery {
     // SAFETY: as above.
     unsafe { ask(result, ue_delivery::UE_DELIVERY_UNKNOWN, |parts| parts.outcome.delivery().into()) }
+}
+
+/// Whether sending the message again can help. UE_RETRY_DECIDE for NULL. A program that sends failed messages again does so
+/// for UE_RETRY_LATER alone.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn ue_result_retry(result: *const ue_result) -> ue_retry {
+    // SAFETY: as above.
+    unsafe { ask(result, ue_retry::UE_RETRY_DECIDE, |parts| parts.outcome.retry().into()) }
+}
+
+/// The user_data of the ue_message. NULL: the message has none, or the result is that of another call.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn ue_result_user_data(result: *const ue_result) -> *mut c_void {
+    // SAFETY: as above.
+    unsafe { ask(result, ptr::null_mut(), |parts| parts.user_data) }
 }
 
 /// Whether the customer may see the message twice: it was delivered, and an earlier attempt may have delivered it, too.
@@ -244,8 +288,8 @@ pub unsafe extern "C" fn ue_result_read(result: *const ue_result, outcome: *mut 
         let body = ue_result_body(result, &mut body_length);
         let read = ue_outcome {
             struct_size: size_of::<ue_outcome>(),
-            status: ue_result_status(result) as i32,
-            delivery: ue_result_delivery(result) as i32,
+            status: ue_result_status(result),
+            delivery: ue_result_delivery(result),
             http_status: ue_result_http_status(result),
             attempts: ue_result_attempts(result),
             may_be_duplicate: ue_result_may_be_duplicate(result),
@@ -260,12 +304,15 @@ pub unsafe extern "C" fn ue_result_read(result: *const ue_result, outcome: *mut 
             detail_length: length(detail),
             message_length: length(message),
             body_length,
+            retry: ue_result_retry(result),
+            user_data: ue_result_user_data(result),
         };
         structs::write(outcome, &read)
     }
 }
 
-/// Frees a result, and all texts that were borrowed from it.
+/// Frees a result, and all texts that were borrowed from it. Does nothing for NULL. Every result is freed by this function
+/// alone: never by free() or delete, and once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_free(result: *mut ue_result) {
     // SAFETY: what the header asks of the caller.
@@ -277,6 +324,24 @@ pub unsafe extern "C" fn ue_result_free(result: *mut ue_result) {
 pub extern "C" fn ue_status_name(status: i32) -> *const c_char {
     let known = STATUSES.iter().find(|known| **known as i32 == status);
     known.map_or(c"UE_UNKNOWN", |known| ue_status::of(*known).1).as_ptr()
+}
+
+/// The version of the library as a number that can be compared: major * 10000 + minor * 100 + patch. UE_VERSION_NUMBER is
+/// that of this header.
+#[unsafe(no_mangle)]
+pub extern "C" fn ue_version_number() -> u32 {
+    const fn number(text: &str) -> u32 {
+        let (bytes, mut value, mut at) = (text.as_bytes(), 0, 0);
+        while at < bytes.len() {
+            value = value * 10 + (bytes[at] - b'0') as u32;
+            at += 1;
+        }
+        value
+    }
+    const NUMBER: u32 = number(env!("CARGO_PKG_VERSION_MAJOR")) * 10_000
+        + number(env!("CARGO_PKG_VERSION_MINOR")) * 100
+        + number(env!("CARGO_PKG_VERSION_PATCH"));
+    NUMBER
 }
 
 /// The version of the library, such as "0.1.0". Static. UE_VERSION is the version of this header.

@@ -3,15 +3,25 @@
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use super::types::{ue_message, ue_options, ue_outcome};
+use super::types::{ue_batch_options, ue_message, ue_options, ue_outcome, ue_queue_options};
 use crate::Error;
 
 /// A struct of the C API that starts with its own size.
 ///
 /// # Safety
-/// `Self` is `repr(C)`, starts with `struct_size: usize`, and is valid when all zero.
+/// `Self` is `repr(C)`, starts with `struct_size: usize`, and, if it is read, is valid when all zero.
 pub(super) unsafe trait Versioned: Copy {
     const NAME: &'static str;
+}
+
+// SAFETY: a size, pointers, integers and optional functions.
+unsafe impl Versioned for ue_batch_options {
+    const NAME: &'static str = "ue_batch_options";
+}
+
+// SAFETY: a size and integers.
+unsafe impl Versioned for ue_queue_options {
+    const NAME: &'static str = "ue_queue_options";
 }
 
 // SAFETY: a size, pointers, integers and optional functions.
@@ -24,7 +34,7 @@ unsafe impl Versioned for ue_message {
     const NAME: &'static str = "ue_message";
 }
 
-// SAFETY: a size, integers, a bool and pointers.
+// SAFETY: a size, integers, a bool, pointers, and enums; it is only written.
 unsafe impl Versioned for ue_outcome {
     const NAME: &'static str = "ue_outcome";
 }

@@ -2,10 +2,15 @@
 
 use std::ffi::{CStr, c_char, c_void};
 
-use crate::{Delivery, Status};
+use super::cancel::ue_cancel;
+use super::result::ue_result;
+use crate::{Delivery, Retry, Status};
+
+/// As a length of a text: it ends at its NUL. UE_MESSAGE_INIT sets it for every length.
+pub(super) const NUL_TERMINATED: usize = usize::MAX;
 
 /// The kind of an outcome. Values are never renumbered. Treat an unknown value as a failure.
-#[repr(C)]
+#[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ue_status {
     /// The message was delivered.
@@ -35,23 +40,41 @@ pub enum ue_status {
     UE_SERVER_ERROR = 11,
     /// ue_client_close was called.
     UE_CLOSED = 12,
-    /// The interrupt or progress callback cancelled the call. Or a callback forked and this is the child: then the call
-    /// continues in the parent.
+    /// The call was cancelled: by its ue_cancel, the interrupt callback, or the end of its batch or queue. Or a callback
+    /// forked and this is the child: then the call continues in the parent.
     UE_CANCELLED = 13,
     /// A bug in this library. It was caught.
     UE_INTERNAL = 14,
+    /// The queue holds as many messages as its capacity allows: take finished ones, then push again.
+    UE_QUEUE_FULL = 15,
+    /// Nothing was sent: max_failures_in_a_row messages before this one failed for reasons that are not theirs.
+    UE_SUSPENDED = 16,
 }
 
-/// What is known about a message: can it be sent again without the risk of showing it twice?
-#[repr(C)]
+/// What is known about a message: could the customer have seen it? No value is that of a ue_status, so that the two
+/// cannot be mistaken for each other. Treat an unknown value as UE_DELIVERY_UNKNOWN.
+#[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ue_delivery {
     /// The request was sent, and nothing proves whether the service accepted it.
-    UE_DELIVERY_UNKNOWN = 0,
-    /// The request was not sent completely, or it was refused: sending it again is safe.
-    UE_NOT_DELIVERED = 1,
+    UE_DELIVERY_UNKNOWN = 100,
+    /// The request was not sent completely, or it was refused: the customer has not seen it.
+    UE_NOT_DELIVERED = 101,
     /// The service accepted the message: do not send it again.
-    UE_DELIVERED = 2,
+    UE_DELIVERED = 102,
+}
+
+/// Whether sending a message again can help. Treat an unknown value as UE_RETRY_DECIDE.
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ue_retry {
+    /// The customer may have seen the message: a person, or the application, has to decide.
+    UE_RETRY_DECIDE = 200,
+    /// The message was not delivered. Sending it again later is safe, and can help: the network, the service, the API key
+    /// or the configuration was at fault, not the message.
+    UE_RETRY_LATER = 201,
+    /// The message was delivered, or it will fail again: its content or its user is wrong.
+    UE_RETRY_NEVER = 202,
 }
 
 impl ue_status {
@@ -73,6 +96,8 @@ impl ue_status {
             Status::Closed => (ue_status::UE_CLOSED, c"UE_CLOSED"),
             Status::Cancelled => (ue_status::UE_CANCELLED, c"UE_CANCELLED"),
             Status::Internal => (ue_status::UE_INTERNAL, c"UE_INTERNAL"),
+            Status::QueueFull => (ue_status::UE_QUEUE_FULL, c"UE_QUEUE_FULL"),
+            Status::Suspended => (ue_status::UE_SUSPENDED, c"UE_SUSPENDED"),
         }
     }
 }
@@ -84,7 +109,7 @@ impl From<Status> for ue_status {
 }
 
 /// Every status, by its number.
-pub(super) const STATUSES: [Status; 15] = [
+pub(super) const STATUSES: [Status; 17] = [
     Status::Ok,
     Status::InvalidArgument,
     Status::Connect,
@@ -100,10 +125,12 @@ pub(super) const STATUSES: [Status; 15] = [
     Status::Closed,
     Status::Cancelled,
     Status::Internal,
+    Status::QueueFull,
+    Status::Suspended,
 ];
 
-impl ue_delivery {
-    const fn of(delivery: Delivery) -> Self {
+impl From<Delivery> for ue_delivery {
+    fn from(delivery: Delivery) -> Self {
         match delivery {
             Delivery::Unknown => ue_delivery::UE_DELIVERY_UNKNOWN,
             Delivery::NotDelivered => ue_delivery::UE_NOT_DELIVERED,
@@ -112,9 +139,13 @@ impl ue_delivery {
     }
 }
 
-impl From<Delivery> for ue_delivery {
-    fn from(delivery: Delivery) -> Self {
-        ue_delivery::of(delivery)
+impl From<Retry> for ue_retry {
+    fn from(retry: Retry) -> Self {
+        match retry {
+            Retry::Decide => ue_retry::UE_RETRY_DECIDE,
+            Retry::Later => ue_retry::UE_RETRY_LATER,
+            Retry::Never => ue_retry::UE_RETRY_NEVER,
+        }
     }
 }
 
@@ -127,30 +158,33 @@ const _: () = {
         assert!(ue_status::of(status).0 as usize == number, "a Status and its ue_status have different numbers");
         number += 1;
     }
-    let deliveries = [Delivery::Unknown, Delivery::NotDelivered, Delivery::Delivered];
-    number = 0;
-    while number < deliveries.len() {
-        let delivery = deliveries[number];
-        assert!(
-            ue_delivery::of(delivery) as usize == delivery as usize,
-            "a Delivery and its ue_delivery have different numbers"
-        );
-        number += 1;
-    }
+    assert!(ue_delivery::UE_DELIVERY_UNKNOWN as i32 == Delivery::Unknown as i32);
+    assert!(ue_delivery::UE_NOT_DELIVERED as i32 == Delivery::NotDelivered as i32);
+    assert!(ue_delivery::UE_DELIVERED as i32 == Delivery::Delivered as i32);
+    assert!(ue_retry::UE_RETRY_DECIDE as i32 == Retry::Decide as i32);
+    assert!(ue_retry::UE_RETRY_LATER as i32 == Retry::Later as i32);
+    assert!(ue_retry::UE_RETRY_NEVER as i32 == Retry::Never as i32);
 };
 
-/// Receives log lines, on the thread that made the ue_* call. level: 1 error, 2 warning, 3 info, 4 debug, 5 trace. text
-/// is valid during the callback and never holds the API key or a message's content. The callback must return normally:
-/// no exception, no longjmp.
+/// A descriptor; on Windows a SOCKET.
+pub type ue_fd = crate::sys::Raw;
+
+/// Receives log lines, on the thread that made the ue_* call: so from several threads at once if several send. The lines
+/// of a queue come in ue_queue_take. level: a ue_log_level. text is valid during the callback and never holds the API key
+/// or a message's content. The callback must return normally: no exception, no longjmp.
 pub type ue_log_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, text: *const c_char)>;
 
 /// Asks whether to cancel a ue_* call, on the thread that made it: at once after a signal, and otherwise about every
-/// 100 ms while the call lasts. Any value but 0 ends the call with UE_CANCELLED. The callback must return normally.
+/// 100 ms while the call lasts. Any value but 0 ends the call with UE_CANCELLED. Messages in a queue are not asked for:
+/// ue_queue_wait asks for itself. The callback must return normally.
 pub type ue_interrupt_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> i32>;
 
-/// Receives the progress of a batch, on the thread that called ue_send_conversations: done of count messages have their
-/// outcome. Any value but 0 stops the batch. The callback must return normally.
-pub type ue_progress_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, done: usize, count: usize) -> i32>;
+/// Receives each result of a batch as soon as it is known, on the thread that called ue_send_conversations. index: the
+/// message's place in the array. result: valid during the callback, or, where ue_send_conversations was given results, as
+/// long as results[index]. Returns a ue_batch_flow; any other value counts as UE_BATCH_FINISH. After UE_BATCH_FINISH only
+/// UE_BATCH_ABORT still has an effect. The callback must return normally.
+pub type ue_on_result_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, index: usize, result: *const ue_result) -> i32>;
 
 /// How a client sends. Start from UE_OPTIONS_INIT. 0 or NULL means the default, which is given for each field.
 #[repr(C)]
@@ -162,23 +196,22 @@ pub struct ue_options {
     /// localhost and its subdomains).
     /// Default: "https://app.userengage.com/api/public/".
     pub base_url: *const c_char,
-    /// 0: as in the specification. 2: sends `Accept: */*; version=2`; the answer then has the conversation's id.
-    /// Default: 0.
+    /// A ue_api_version. Default: UE_API_VERSION_SPECIFICATION.
     pub api_version: i32,
-    /// What to do when it is unknown whether an attempt delivered the message. 0: stop and report it as unknown (at
-    /// most once). 1: send it again, at the risk of showing it twice (at least once). Default: 0.
+    /// A ue_delivery_policy: what to do when it is unknown whether an attempt delivered the message. Default:
+    /// UE_AT_MOST_ONCE.
     pub delivery_policy: i32,
     /// The maximum number of requests for one message; 1 means no retries. Default: 4.
     pub max_attempts: u32,
     /// The time limit for DNS, TCP, proxy and TLS of one attempt, in milliseconds. Default: 10000.
     pub connect_timeout_ms: u32,
-    /// The time limit for the whole call, including every attempt and backoff, in milliseconds: sets its deadline. In a
-    /// batch each message has its own deadline, which starts at its turn. Default: 30000.
+    /// The time limit for a message, including every attempt and backoff, in milliseconds: sets its deadline. In a batch
+    /// it starts at the message's turn, in a queue as timeout_from says. Default: 30000.
     pub timeout_ms: u32,
     /// The rate limit: the maximum number of requests per second over all threads of this client. Default: no limit.
     pub max_per_second: u32,
-    /// The maximum number of connections that a batch uses at once, with a thread for each, and the maximum number of
-    /// idle connections in the connection pool. At most 256. Default: 8.
+    /// The maximum number of connections that a batch or a queue uses at once, with a thread for each, and the maximum
+    /// number of idle connections in the connection pool. At most 256. Default: 8.
     pub max_connections: u32,
     /// The proxy, such as "http://user:password@proxy:3128", with special characters percent-encoded; "" for none. With
     /// an http base_url the proxy must be on a loopback host, too. Default, for https: the environment variables
@@ -192,7 +225,7 @@ pub struct ue_options {
     pub log: ue_log_fn,
     /// Passed to log unchanged.
     pub log_user_data: *mut c_void,
-    /// The least important level to log, 1 to 5. Default: 0, off.
+    /// The least important ue_log_level to log. Default: UE_LOG_OFF.
     pub log_level: i32,
     /// The callback that can cancel a call. Default: never.
     pub interrupt: ue_interrupt_fn,
@@ -213,16 +246,58 @@ pub struct ue_message {
     pub content: *const c_char,
     /// The id of the agent who writes. 0: none.
     pub user: i64,
-    /// The channel: 1 chat, 2 email, 3 API, 4 SMS, 5 Slack; other positive numbers are passed on. 0: none.
+    /// The channel: a ue_source; other positive numbers are passed on. 0: none.
     pub source: i32,
     /// Additional fields: the text of a JSON object or array, passed on as written. NULL: none.
     pub source_context: *const c_char,
-    /// The length of client_user_id in bytes; it then needs no NUL at its end. 0: it ends at its NUL.
+    /// The length of client_user_id in bytes; it then needs no NUL at its end. UE_NUL_TERMINATED: it ends at its NUL. 0: it is empty.
     pub client_user_id_length: usize,
-    /// The length of content in bytes; it then needs no NUL at its end. 0: it ends at its NUL.
+    /// The length of content in bytes; it then needs no NUL at its end. UE_NUL_TERMINATED: it ends at its NUL. 0: it is empty.
     pub content_length: usize,
-    /// The length of source_context in bytes; it then needs no NUL at its end. 0: it ends at its NUL.
+    /// The length of source_context in bytes; it then needs no NUL at its end. UE_NUL_TERMINATED: it ends at its NUL. 0: it is empty.
     pub source_context_length: usize,
+    /// The time limit of this message, in milliseconds. 0: the client's timeout_ms.
+    pub timeout_ms: u32,
+    /// Can end the call that sends this message; in a queue, once the message is begun (before that: ue_queue_cancel).
+    /// May be freed as soon as the call returns. NULL: none.
+    pub cancel: *mut ue_cancel,
+    /// Comes back with the result: ue_result_user_data. Never dereferenced.
+    pub user_data: *mut c_void,
+}
+
+/// How a batch is sent. Start from UE_BATCH_OPTIONS_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ue_batch_options {
+    /// sizeof(ue_batch_options)
+    pub struct_size: usize,
+    /// Receives each result as soon as it is known. Default: nowhere.
+    pub on_result: ue_on_result_fn,
+    /// Passed to on_result unchanged.
+    pub user_data: *mut c_void,
+    /// After so many failures in a row that are no fault of a message (the delivery is unknown, no connection, 401, 403,
+    /// 429, 5xx) no further message is begun: the rest is UE_SUSPENDED and not delivered. After a failure, only so many
+    /// are in flight as may still fail. Default: 0, off.
+    pub max_failures_in_a_row: u32,
+    /// Ends the whole batch: the messages in flight are ended, and the rest is UE_CANCELLED and not delivered. For a
+    /// handler of Ctrl-C: ue_cancel_trigger may be called there. Default: none.
+    pub cancel: *mut ue_cancel,
+}
+
+/// How a queue works. Start from UE_QUEUE_OPTIONS_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ue_queue_options {
+    /// sizeof(ue_queue_options)
+    pub struct_size: usize,
+    /// The maximum number of messages in the queue: those that wait, those in flight, and those whose result was not
+    /// taken. A push beyond it is UE_QUEUE_FULL. Default: 10000.
+    pub capacity: u32,
+    /// As in ue_batch_options. A suspended queue refuses further messages with UE_SUSPENDED, until ue_queue_resume.
+    /// Default: 0, off.
+    pub max_failures_in_a_row: u32,
+    /// A ue_timeout_from: when the timeout of a message starts. Default: UE_TIMEOUT_FROM_TURN.
+    pub timeout_from: i32,
 }
 
 /// The contents of a ue_result, filled in by ue_result_read. Start from UE_OUTCOME_INIT. Texts are borrowed from the
@@ -232,10 +307,10 @@ pub struct ue_message {
 pub struct ue_outcome {
     /// sizeof(ue_outcome)
     pub struct_size: usize,
-    /// A ue_status: see ue_result_status.
-    pub status: i32,
-    /// A ue_delivery: see ue_result_delivery.
-    pub delivery: i32,
+    /// See ue_result_status.
+    pub status: ue_status,
+    /// See ue_result_delivery.
+    pub delivery: ue_delivery,
     /// See ue_result_http_status.
     pub http_status: i32,
     /// See ue_result_attempts.
@@ -264,4 +339,8 @@ pub struct ue_outcome {
     pub message_length: usize,
     /// The length of body in bytes.
     pub body_length: usize,
+    /// See ue_result_retry.
+    pub retry: ue_retry,
+    /// See ue_result_user_data.
+    pub user_data: *mut c_void,
 }

@@ -4,12 +4,12 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::http::Fault;
 use crate::model::hooks::Hooks;
-use crate::sys::{self, Interest, MOST_INTERESTS, Pair, Ready};
+use crate::sys::{self, CancelReason, CancelSignal, Interest, MOST_INTERESTS, Ready};
 
 /// The longest time between two calls of the interrupt callback, while a call waits or is busy.
 pub(crate) const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -44,47 +44,12 @@ impl Stop {
     }
 }
 
-/// Ends all waits of a client when it is closed, or of a batch when it is cancelled. It wakes them over a pair of
-/// sockets. The child of a fork makes its own.
-#[derive(Debug)]
-pub(crate) struct CancelSignal {
-    reason: AtomicU8,
-    reader: Pair,
-    writer: Pair,
-}
-
-/// Why the calls in flight are ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CancelReason {
-    Closed = 1,
-    Cancelled = 2,
-    /// The descriptors that would wake the waits are gone.
-    Broken = 3,
-}
-
-impl CancelSignal {
-    pub fn new() -> io::Result<Self> {
-        let (reader, writer) = sys::pair()?;
-        writer.get()?.set_nonblocking(true)?;
-        Ok(CancelSignal { reason: AtomicU8::new(0), reader, writer })
-    }
-
-    /// Ends all waits, now and later. The reason of the first call counts.
-    pub fn cancel(&self, reason: CancelReason) {
-        let _ = self.reason.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst);
-        // The byte is never read, so it wakes every wait. A full socket means that one was written before.
-        if self.writer.is_intact() {
-            let _ = self.writer.get().and_then(|mut writer| io::Write::write(&mut writer, &[1]));
-        }
-    }
-
-    /// `Err` after [`CancelSignal::cancel`].
-    pub fn check(&self) -> Result<(), Stop> {
-        match self.reason.load(Ordering::SeqCst) {
-            0 => Ok(()),
-            reason if reason == CancelReason::Closed as u8 => Err(Stop::Closed),
-            reason if reason == CancelReason::Cancelled as u8 => Err(Stop::Cancelled),
-            _ => Err(Stop::System(io::ErrorKind::BrokenPipe.into())),
+impl From<CancelReason> for Stop {
+    fn from(reason: CancelReason) -> Self {
+        match reason {
+            CancelReason::Closed => Stop::Closed,
+            CancelReason::Cancelled => Stop::Cancelled,
+            CancelReason::Broken => Stop::System(io::ErrorKind::BrokenPipe.into()),
         }
     }
 }
@@ -99,8 +64,8 @@ struct Shared {
     hooks: Arc<Hooks>,
     /// The client's cancel signal.
     signal: Arc<CancelSignal>,
-    /// The cancel signal of the call's batch, if it belongs to one.
-    batch: Option<Arc<CancelSignal>>,
+    /// The cancel signals of the call alone: that of the worker that makes it, and that of its message.
+    own: [Option<Arc<CancelSignal>>; 2],
     forks: u64,
     started: Instant,
     /// When the interrupt callback was called last, in nanoseconds after `started`.
@@ -111,15 +76,15 @@ struct Shared {
 
 impl CallContext {
     pub fn new(hooks: Arc<Hooks>, signal: Arc<CancelSignal>) -> Self {
-        CallContext::with(hooks, signal, None)
+        CallContext::with(hooks, signal, [None, None])
     }
 
-    fn with(hooks: Arc<Hooks>, signal: Arc<CancelSignal>, batch: Option<Arc<CancelSignal>>) -> Self {
+    fn with(hooks: Arc<Hooks>, signal: Arc<CancelSignal>, own: [Option<Arc<CancelSignal>>; 2]) -> Self {
         let (forks, started) = (sys::forks(), Instant::now());
         CallContext(Arc::new(Shared {
             hooks,
             signal,
-            batch,
+            own,
             forks,
             started,
             last_asked: AtomicU64::new(0),
@@ -127,14 +92,16 @@ impl CallContext {
         }))
     }
 
-    /// A context for a single call. The times in it (last interrupt, passed deadline) belong to this call alone.
-    pub fn for_call(&self) -> Self {
-        CallContext::with(self.0.hooks.clone(), self.0.signal.clone(), self.0.batch.clone())
+    /// A context for a single call, which `cancel` ends, too. The times in it (last interrupt, passed deadline) belong to
+    /// this call alone.
+    pub fn for_call(&self, cancel: Option<Arc<CancelSignal>>) -> Self {
+        let worker = self.0.own[0].clone();
+        CallContext::with(self.0.hooks.clone(), self.0.signal.clone(), [worker, cancel])
     }
 
-    /// A context for the workers of a batch. Both `batch` and the client's own signal end it.
-    pub fn for_batch(&self, hooks: Arc<Hooks>, batch: Arc<CancelSignal>) -> Self {
-        CallContext::with(hooks, self.0.signal.clone(), Some(batch))
+    /// A context for a worker thread, which `signal` ends, too.
+    pub fn for_worker(&self, hooks: Arc<Hooks>, signal: Arc<CancelSignal>) -> Self {
+        CallContext::with(hooks, self.0.signal.clone(), [Some(signal), None])
     }
 
     pub fn hooks(&self) -> &Hooks {
@@ -144,6 +111,11 @@ impl CallContext {
     /// The client's cancel signal.
     pub fn signal(&self) -> &CancelSignal {
         &self.0.signal
+    }
+
+    /// Every cancel signal that ends the call.
+    fn signals(&self) -> impl Iterator<Item = &CancelSignal> {
+        [&self.0.signal].into_iter().chain(self.0.own.iter().flatten()).map(|signal| &**signal)
     }
 
     /// Whether this is the child of a fork that happened during the call. The child must not use anything of the call:
@@ -157,8 +129,7 @@ impl CallContext {
         if self.has_forked() {
             return Err(Stop::Forked);
         }
-        self.0.signal.check()?;
-        self.0.batch.as_ref().map_or(Ok(()), |batch| batch.check())
+        self.signals().find_map(CancelSignal::reason).map_or(Ok(()), |reason| Err(reason.into()))
     }
 
     /// As [`CallContext::check`], and also checks the deadline and, if due, the interrupt callback. For work that does
@@ -171,14 +142,16 @@ impl CallContext {
     /// Waits until one of `interests` is ready. A socket that is ready at the deadline still counts, because it may
     /// hold the answer; but only once per deadline.
     pub fn until_ready(&self, interests: &[Interest], deadline: Instant) -> Result<Ready, Stop> {
-        let mut all = [Interest::read(&self.signal().reader); MOST_INTERESTS];
-        let signals = match &self.0.batch {
-            Some(batch) => &[Interest::read(&self.signal().reader), Interest::read(&batch.reader)][..],
-            None => &[Interest::read(&self.signal().reader)][..],
-        };
-        let (own, total) = (interests.len(), interests.len() + signals.len());
+        let own = interests.len();
+        let mut all = [Interest::NONE; MOST_INTERESTS];
         all[..own].copy_from_slice(interests);
-        all[own..total].copy_from_slice(signals);
+        let (mut total, mut all_watched) = (own, true);
+        for signal in self.signals() {
+            match signal.interest() {
+                Some(interest) => (all[total], total) = (interest, total + 1),
+                None => all_watched = false,
+            }
+        }
         // The descriptors to poll. If a cancel signal is readable though nobody cancelled, other code of this process
         // has closed its descriptor and opened another file under its number. Then the cancel signals are no longer
         // polled, but checked at intervals.
@@ -192,7 +165,7 @@ impl CallContext {
             }
             let timeout = match self.hooks().interrupt {
                 Some(_) => left.min(self.until_next_ask(now)),
-                None if watched.len() == own => left.min(ASK_EVERY),
+                None if watched.len() == own || !all_watched => left.min(ASK_EVERY),
                 None => left.min(RECHECK_EVERY),
             };
             match sys::poll(watched, timeout) {

@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 
+use crate::model::cancel::Cancel;
+use crate::model::options::check_time_limit;
 use crate::model::outcome::Error;
 
 /// The longest `client_user_id` in bytes. A limit of this library: it keeps the request line within the 8 KiB that
@@ -66,6 +69,8 @@ pub struct Message<'a> {
     user: Option<i64>,
     source: Option<Source>,
     source_context: Option<Cow<'a, str>>,
+    timeout: Option<Duration>,
+    cancel: Option<Cancel>,
 }
 
 impl<'a> Message<'a> {
@@ -77,6 +82,8 @@ impl<'a> Message<'a> {
             user: None,
             source: None,
             source_context: None,
+            timeout: None,
+            cancel: None,
         }
     }
 
@@ -96,6 +103,55 @@ impl<'a> Message<'a> {
     pub fn source_context(mut self, json: impl Into<Cow<'a, str>>) -> Self {
         self.source_context = Some(json.into());
         self
+    }
+
+    /// Sets the time limit of this message, including every attempt and backoff. Defaults to
+    /// [`Options::timeout`](crate::Options::timeout).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Lets `cancel` end the call that sends this message. Defaults to none.
+    pub fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = Some(cancel.clone());
+        self
+    }
+
+    /// Copies the texts.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub(crate) fn to_owned(&self) -> Result<Message<'static>, Error> {
+        let copy = |text: &str| {
+            let mut copy = String::new();
+            copy.try_reserve_exact(text.len()).map_err(|_| self.too_large(self.context()))?;
+            copy.push_str(text);
+            Ok::<_, Error>(copy)
+        };
+        Ok(Message {
+            client_user_id: copy(self.recipient())?.into(),
+            content: copy(self.content())?.into(),
+            user: self.user,
+            source: self.source,
+            source_context: self.context().map(copy).transpose()?.map(Cow::Owned),
+            timeout: self.timeout,
+            cancel: self.cancel.clone(),
+        })
+    }
+
+    /// The length of the texts in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.recipient().len() + self.content().len() + self.context().map_or(0, str::len)
+    }
+
+    /// The time limit, validated; that of the client if the message has none.
+    pub(crate) fn checked_timeout(&self, default: Duration) -> Result<Duration, Error> {
+        self.timeout.map_or(Ok(default), |timeout| check_time_limit("timeout", timeout).map(|()| timeout))
+    }
+
+    pub(crate) fn cancel_signal(&self) -> Option<&Cancel> {
+        self.cancel.as_ref()
     }
 
     /// The id of the user who gets the message, not validated.
@@ -139,6 +195,20 @@ impl<'a> Message<'a> {
 
     /// The JSON body: only the attributes that were given, in the specification's order.
     pub(crate) fn body(&self) -> Result<Vec<u8>, Error> {
+        let context = self.check_body()?;
+        let mut body = Growing(Vec::new());
+        self.write(&mut body, context).map_err(|_| self.too_large(context))?;
+        Ok(body.0)
+    }
+
+    /// Validates all attributes. The message may still be too large for the memory that is left.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.checked_id()?;
+        self.check_body().map(|_| ())
+    }
+
+    /// Validates the attributes of the body. Returns `source_context` without the white space around it.
+    fn check_body(&self) -> Result<Option<&str>, Error> {
         if self.content.is_empty() {
             return Err(Error::invalid("content is empty: give the text or HTML to show"));
         }
@@ -157,11 +227,7 @@ impl<'a> Message<'a> {
                 "source is {source}: give 1 chat, 2 email, 3 API, 4 SMS or 5 Slack, or leave it out"
             )));
         }
-        let context = self.source_context.as_deref().map(checked_context).transpose()?;
-
-        let mut body = Growing(Vec::new());
-        self.write(&mut body, context).map_err(|_| self.too_large(context))?;
-        Ok(body.0)
+        self.source_context.as_deref().map(checked_context).transpose()
     }
 
     fn write(&self, body: &mut Growing, context: Option<&str>) -> io::Result<()> {

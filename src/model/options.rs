@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::cancel::Cancel;
 use crate::model::hooks::{Interrupt, Level, Log};
 use crate::model::outcome::Error;
 
@@ -75,21 +76,9 @@ pub struct Options {
 impl Options {
     /// Checks the values. The error names the field.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        // A -1 from C becomes a larger value, and is refused.
-        const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+        check_time_limit("timeout", self.timeout)?;
+        check_time_limit("connect_timeout", self.connect_timeout)?;
         let refuse = |text: String| Err(Error::invalid(text));
-        for (field, value) in [("timeout", self.timeout), ("connect_timeout", self.connect_timeout)] {
-            if value.is_zero() {
-                return refuse(format!("{field} is 0, in which nothing can be sent: give a longer one"));
-            }
-            if value > LONGEST {
-                return refuse(format!(
-                    "{field} is {} ms: give at most {} (24 days)",
-                    value.as_millis(),
-                    LONGEST.as_millis()
-                ));
-            }
-        }
         for (field, value) in [
             ("max_attempts", self.max_attempts),
             ("max_connections", self.max_connections),
@@ -106,6 +95,73 @@ impl Options {
             ));
         }
         Ok(())
+    }
+}
+
+/// Checks a time limit. The error names `field`.
+pub(crate) fn check_time_limit(field: &str, limit: Duration) -> Result<(), Error> {
+    // A -1 from C becomes a larger value, and is refused.
+    const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+    if limit.is_zero() {
+        return Err(Error::invalid(format!("{field} is 0, in which nothing can be sent: give a longer one")));
+    }
+    if limit > LONGEST {
+        let (given, most) = (limit.as_millis(), LONGEST.as_millis());
+        return Err(Error::invalid(format!("{field} is {given} ms: give at most {most} (24 days)")));
+    }
+    Ok(())
+}
+
+/// How a batch is sent. Start from `BatchOptions::default()` and set what differs.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct BatchOptions {
+    /// After so many failures in a row that are no fault of a message (the delivery is unknown, no connection, 401, 403,
+    /// 429, 5xx) no further message is begun: the rest is [`Status::Suspended`](crate::Status::Suspended) and not
+    /// delivered. After a failure, only so many are in flight as may still fail. Defaults to 0, off.
+    pub max_failures_in_a_row: u32,
+    /// Ends the whole batch: the messages in flight are cancelled, and the rest is not sent. Defaults to none.
+    pub cancel: Option<Cancel>,
+}
+
+/// What a batch does after an outcome was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchFlow {
+    /// Go on.
+    Continue,
+    /// Finish the messages in flight, and begin no more. No message becomes unknown by it.
+    Finish,
+    /// End the messages in flight, too. The delivery of those may be unknown.
+    Abort,
+}
+
+/// How a [`Queue`](crate::Queue) works. Start from `QueueOptions::default()` and set what differs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct QueueOptions {
+    /// The maximum number of messages in the queue: those that wait, those in flight, and those whose outcome nobody
+    /// has taken. A push beyond it is [`Status::QueueFull`](crate::Status::QueueFull). Defaults to 10000.
+    pub capacity: u32,
+    /// As in [`BatchOptions::max_failures_in_a_row`]. A suspended queue refuses further messages, until
+    /// [`Queue::resume`](crate::Queue::resume). Defaults to 0, off.
+    pub max_failures_in_a_row: u32,
+    /// When the timeout of a message starts. Defaults to [`TimeoutFrom::Turn`].
+    pub timeout_from: TimeoutFrom,
+}
+
+/// When the timeout of a message in a queue starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeoutFrom {
+    /// When the message is begun. The wait for its turn does not count, because other messages cause it.
+    #[default]
+    Turn,
+    /// When the message is pushed: for a caller who waits for this one message.
+    Push,
+}
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        QueueOptions { capacity: 10_000, max_failures_in_a_row: 0, timeout_from: TimeoutFrom::default() }
     }
 }
 

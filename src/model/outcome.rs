@@ -37,22 +37,38 @@ pub enum Status {
     ServerError = 11,
     /// The client was closed.
     Closed = 12,
-    /// The interrupt or progress callback cancelled the call. Or a callback forked and this is the child: then the call
-    /// continues in the parent.
+    /// The call was cancelled: by its [`Cancel`](crate::Cancel), the interrupt callback, or the end of its batch or queue.
+    /// Or a callback forked and this is the child: then the call continues in the parent.
     Cancelled = 13,
     /// A bug in this library. It was caught.
     Internal = 14,
+    /// The queue holds as many messages as its capacity allows: take finished ones, then push again.
+    QueueFull = 15,
+    /// Nothing was sent: `max_failures_in_a_row` messages before this one failed for reasons that are not theirs.
+    Suspended = 16,
 }
 
 /// What is known about a message: can it be sent again without the risk of showing it twice?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Delivery {
     /// The request was sent, and nothing proves whether the service accepted it.
-    Unknown = 0,
+    Unknown = 100,
     /// The request was not sent completely, or it was refused: sending it again is safe.
-    NotDelivered = 1,
+    NotDelivered = 101,
     /// The service accepted the message: do not send it again.
-    Delivered = 2,
+    Delivered = 102,
+}
+
+/// Whether sending a message again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// The customer may have seen the message: a person, or the application, has to decide.
+    Decide = 200,
+    /// The message was not delivered. Sending it again later is safe, and can help: the network, the service, the API
+    /// key or the configuration was at fault, not the message.
+    Later = 201,
+    /// The message was delivered, or it will fail again: its content or its user is wrong.
+    Never = 202,
 }
 
 /// The outcome of sending one message, with everything that is known about it.
@@ -60,6 +76,7 @@ pub enum Delivery {
 pub struct Outcome {
     pub(crate) status: Status,
     pub(crate) delivery: Delivery,
+    pub(crate) retry: Retry,
     pub(crate) may_be_duplicate: bool,
     pub(crate) http_status: Option<u16>,
     pub(crate) conversation_id: Option<i64>,
@@ -74,9 +91,15 @@ pub struct Outcome {
 
 impl Outcome {
     pub(crate) fn new(status: Status, delivery: Delivery) -> Self {
+        let retry = match (status, delivery) {
+            (_, Delivery::Unknown) => Retry::Decide,
+            (Status::InvalidArgument, _) | (_, Delivery::Delivered) => Retry::Never,
+            (_, Delivery::NotDelivered) => Retry::Later,
+        };
         Outcome {
             status,
             delivery,
+            retry,
             may_be_duplicate: false,
             http_status: None,
             conversation_id: None,
@@ -106,6 +129,11 @@ impl Outcome {
         outcome
     }
 
+    /// `Err` unless the message was delivered.
+    pub(crate) fn into_result(self) -> Result<Outcome, Error> {
+        if self.status == Status::Ok { Ok(self) } else { Err(Error::new(self)) }
+    }
+
     /// The kind of outcome.
     pub fn status(&self) -> Status {
         self.status
@@ -114,6 +142,12 @@ impl Outcome {
     /// What is known about the message.
     pub fn delivery(&self) -> Delivery {
         self.delivery
+    }
+
+    /// Whether sending the message again can help. A program that sends failed messages again does so for
+    /// [`Retry::Later`] alone.
+    pub fn retry(&self) -> Retry {
+        self.retry
     }
 
     /// Whether the customer may see the message twice: it was delivered, and an earlier attempt may have delivered it,

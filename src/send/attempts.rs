@@ -126,9 +126,17 @@ impl<'a> Attempts<'a> {
     }
 }
 
+/// The outcome of a message whose call is stopped before it has begun.
+pub(super) fn not_begun(stop: Stop, message: &Message<'_>, api_key: &str, elapsed: Duration) -> Outcome {
+    let (assessment, answer) = NotAttempted::Stopped(stop).after(None);
+    let (content, source_context) = (message.content(), message.context());
+    let history = History { attempts: 0, unknown_before: false, elapsed, api_key, content, source_context };
+    explain::outcome(assessment, answer, history)
+}
+
 /// When the timeout of a message starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Clock {
+pub(crate) enum Clock {
     /// At the start of the call.
     FromCall,
     /// At the turn of the message, for batches: the wait for a turn does not count, because other messages cause it.

@@ -1,29 +1,21 @@
-//! Sends many messages over several connections: worker threads send, the calling thread runs the callbacks.
-//!
-//! Messages to one user keep their order. Both queues are bounded: apart from the caller's own arrays, memory grows
-//! only with the number of connections, not with the number of messages.
+//! Sends many messages: fills a queue and empties it, on the calling thread, which also runs the callbacks.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
-use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::http::{CallContext, CancelReason, CancelSignal, Stop};
-use crate::model::hooks::{self, Hooks, Level};
+use crate::http::{CallContext, Stop};
 use crate::model::message::Message;
+use crate::model::options::{BatchFlow, BatchOptions, QueueOptions};
 use crate::model::outcome::{Delivery, Error, Outcome, Status};
-use crate::sys::panic;
-use crate::sys::{self, Interest, Pair};
+use crate::send::attempts;
+use crate::send::client::Core;
+use crate::send::queue::{Queue, Shared, Tag};
+use crate::sys::{self, CancelReason, panic};
 
 /// The messages of a batch, by index.
-pub(crate) trait Messages: Sync {
+pub(crate) trait Messages {
     fn count(&self) -> usize;
-
-    /// The id of the user who gets the message, not validated. `None` if it cannot be read: then [`Messages::get`]
-    /// fails, too. Must be cheap: it is called under the queue's lock.
-    fn recipient(&self, index: usize) -> Option<&[u8]>;
 
     /// The message. An error if it cannot be read.
     fn get<'a>(&'a self, index: usize) -> Result<Cow<'a, Message<'a>>, Error>;
@@ -32,10 +24,6 @@ pub(crate) trait Messages: Sync {
 impl Messages for [Message<'_>] {
     fn count(&self) -> usize {
         self.len()
-    }
-
-    fn recipient(&self, index: usize) -> Option<&[u8]> {
-        Some(self[index].recipient().as_bytes())
     }
 
     fn get<'a>(&'a self, index: usize) -> Result<Cow<'a, Message<'a>>, Error> {
@@ -48,285 +36,182 @@ impl<M: Messages + ?Sized> Messages for &M {
         (**self).count()
     }
 
-    fn recipient(&self, index: usize) -> Option<&[u8]> {
-        (**self).recipient(index)
-    }
-
     fn get<'a>(&'a self, index: usize) -> Result<Cow<'a, Message<'a>>, Error> {
         (**self).get(index)
     }
 }
 
-/// Sends every message with `send`, at most `connections` at once, and passes each outcome to `on_outcome`, on this
-/// thread. Then calls `should_stop`; `true` stops the batch. A stop cancels the messages in flight and does not send
-/// the rest: each still gets its outcome, but `should_stop` is not called again.
+/// How many messages a batch keeps ready for each connection, so that no worker waits for the calling thread.
+const AHEAD: usize = 32;
+
+/// How many bytes of messages a batch keeps ready. More only if a single message has more.
+const AHEAD_BYTES: usize = 4 << 20;
+
+/// Sends every message over a queue, and passes each outcome to `on_outcome`, on this thread, which says how the batch
+/// goes on. Messages are copied into the queue shortly before their turn.
 ///
 /// # Errors
 /// The outcome of every message that was not passed to `on_outcome`.
 pub(crate) fn run(
+    core: &Arc<Core>,
     messages: &dyn Messages,
-    connections: usize,
-    context: &CallContext,
-    send: &(dyn Fn(&Message<'_>, &CallContext) -> Result<Outcome, Error> + Sync),
-    on_outcome: &mut dyn FnMut(usize, Outcome),
-    should_stop: &mut dyn FnMut() -> bool,
+    options: &BatchOptions,
+    on_outcome: &mut dyn FnMut(usize, Outcome) -> BatchFlow,
 ) -> Result<(), Error> {
-    let connections = connections.clamp(1, messages.count().max(1));
-    let made = EventQueue::new(connections).and_then(|events| Ok((Arc::new(events), Arc::new(CancelSignal::new()?))));
-    let (events, signal) = made.map_err(|error| not_started(&error))?;
-    let queue = Queue::new(messages, connections);
-    let log = context.hooks().log.as_ref().map(|(level, _)| {
-        let events = events.clone();
-        let log: hooks::Log = Arc::new(move |level, text: &str| events.push(Event::Log(level, text.to_owned())));
-        (*level, log)
-    });
-    let worker_context = context.for_batch(Arc::new(Hooks { log, interrupt: None }), signal.clone());
-    let is_guarded = panic::is_guarded();
-    let work = || {
-        while let Some((index, user)) = queue.take() {
-            let sent =
-                panic::contain(is_guarded, || messages.get(index).and_then(|message| send(&message, &worker_context)));
-            let outcome = sent.map_or_else(Outcome::panicked, |sent| sent.unwrap_or_else(Error::into_outcome));
-            queue.release(user);
-            events.push(Event::Done(index, outcome));
-        }
-    };
-    sys::with_workers(|workers| {
-        let _end_workers = EndWorkers { signal: &signal, events: &events, context };
-        for number in 0..connections {
-            match workers.start("userengage-send", work) {
-                Err(error) if number == 0 => return Err(not_started(&error)),
-                Err(_) => break, // go on with the workers that could be started
-                Ok(()) => {}
-            }
-        }
-        dispatch(messages.count(), context, &signal, &events, on_outcome, should_stop)
-    })
+    let mut of_queue = QueueOptions::default();
+    of_queue.capacity = u32::MAX;
+    of_queue.max_failures_in_a_row = options.max_failures_in_a_row;
+    let queue = Queue::new(core.clone(), of_queue)?;
+    let context = core.process()?.context.for_call(options.cancel.as_ref().map(|cancel| cancel.signal().clone()));
+    let ahead = AHEAD * core.max_connections();
+    let batch = Batch { core, messages, queue: queue.shared()?, context: &context, ahead };
+    batch.run(&mut Progress { left: messages.count(), next: 0, ending: None, on_outcome })
 }
 
-/// Takes the events of the workers and runs the callbacks, until every message has its outcome.
-///
-/// A callback may fork. The child returns at once: it has no workers, and their events belong to the parent.
-fn dispatch(
-    mut left: usize,
-    context: &CallContext,
-    signal: &CancelSignal,
-    events: &EventQueue,
-    on_outcome: &mut dyn FnMut(usize, Outcome),
-    should_stop: &mut dyn FnMut() -> bool,
-) -> Result<(), Error> {
-    // The longest wait before the queue is looked at again. Other code may have closed the descriptor and opened
-    // another file under its number; then no event wakes this thread.
-    const LONGEST_WAIT: Duration = Duration::from_secs(1);
-    let interests = [Interest::read(&events.reader)];
-    let mut stopped = false;
-    while left > 0 {
-        let waited = if stopped {
-            // The messages in flight end by themselves. The interrupt callback is not called any more.
-            if sys::poll(&interests, LONGEST_WAIT).is_err() {
-                let _ = sys::poll(&[], Duration::from_millis(10)); // a signal arrived, or the descriptor is closed
-            }
-            Ok(())
-        } else {
-            context.until_ready(&interests, Instant::now() + LONGEST_WAIT).map(|_| ())
-        };
-        cancel_after(waited, context, signal, &mut stopped)?;
-        for event in events.take() {
-            match event {
-                Event::Log(level, text) => context.hooks().log(level, || text),
-                Event::Done(index, outcome) => {
-                    left -= 1;
-                    on_outcome(index, outcome);
-                    if !stopped && should_stop() {
-                        signal.cancel(CancelReason::Cancelled);
-                        stopped = true;
-                    }
-                }
-            }
-            // Check after each event: a callback may take long, and there may be many.
-            let waited = if stopped { Ok(()) } else { context.check_time(Instant::now() + LONGEST_WAIT) };
-            cancel_after(waited, context, signal, &mut stopped)?;
-        }
-    }
-    Ok(())
-}
-
-/// Cancels the messages in flight if something other than an event or the time ended a wait.
-fn cancel_after(
-    waited: Result<(), Stop>,
-    context: &CallContext,
-    signal: &CancelSignal,
-    stopped: &mut bool,
-) -> Result<(), Error> {
-    if context.has_forked() {
-        return Err(forked());
-    }
-    let reason = match waited {
-        Ok(()) | Err(Stop::Deadline) => return Ok(()),
-        Err(Stop::Closed) => CancelReason::Closed,
-        Err(Stop::Cancelled | Stop::Forked) => CancelReason::Cancelled,
-        Err(Stop::System(_)) => CancelReason::Broken,
-    };
-    signal.cancel(reason);
-    *stopped = true;
-    Ok(())
-}
-
-/// Ends the workers when the calling thread leaves the batch, also by a panic in a callback of the host.
-struct EndWorkers<'a> {
-    signal: &'a CancelSignal,
-    events: &'a EventQueue,
-    context: &'a CallContext,
-}
-
-impl Drop for EndWorkers<'_> {
-    fn drop(&mut self) {
-        if !self.context.has_forked() {
-            self.signal.cancel(CancelReason::Cancelled);
-            self.events.close();
-        }
-    }
-}
-
-/// The messages that wait to be sent. Holds back a message while another one to the same user is in flight.
-struct Queue<'a> {
+struct Batch<'a> {
+    core: &'a Core,
     messages: &'a dyn Messages,
-    hasher: RandomState,
-    /// How many messages may be deferred, while later ones to other users go first.
-    max_deferred: usize,
-    state: Mutex<QueueState>,
-    released: Condvar,
+    queue: &'a Arc<Shared>,
+    context: &'a CallContext,
+    ahead: usize,
 }
 
-#[derive(Default)]
-struct QueueState {
-    /// The index of the first message that was not looked at yet.
+/// How far a batch is.
+struct Progress<'a> {
+    /// How many messages have no outcome yet.
+    left: usize,
+    /// The index of the first message that was not pushed.
     next: usize,
-    /// The hashes of the users with a message in flight. Two users with the same hash only wait for each other.
-    busy: Vec<u64>,
-    /// The messages that wait for an earlier one to the same user: index and user.
-    deferred: VecDeque<(usize, u64)>,
+    /// Set when no further message is begun.
+    ending: Option<Ending>,
+    on_outcome: &'a mut dyn FnMut(usize, Outcome) -> BatchFlow,
 }
 
-impl<'a> Queue<'a> {
-    fn new(messages: &'a dyn Messages, connections: usize) -> Self {
-        Queue {
-            messages,
-            hasher: RandomState::new(),
-            max_deferred: 4 * connections,
-            state: Mutex::default(),
-            released: Condvar::new(),
-        }
-    }
+/// Why a batch begins no more messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// The messages in flight are finished.
+    Finish,
+    /// The messages in flight are ended, too.
+    Abort(CancelReason),
+}
 
-    /// Takes the next message that may be sent, and marks its user as busy. Waits for one; `None` after the last.
-    fn take(&self) -> Option<(usize, u64)> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+impl Batch<'_> {
+    /// A callback may fork. The child returns at once: it has no workers, and their outcomes belong to the parent.
+    fn run(&self, progress: &mut Progress<'_>) -> Result<(), Error> {
+        // The longest wait before the queue is looked at again. Other code may have closed the descriptor and opened
+        // another file under its number; then nothing wakes this thread.
+        const LONGEST_WAIT: Duration = Duration::from_secs(1);
         loop {
-            if let Some(taken) = self.try_take(&mut state) {
-                state.busy.push(taken.1);
-                return Some(taken);
+            self.fill(progress)?;
+            if progress.left == 0 {
+                return Ok(());
             }
-            if state.next == self.messages.count() && state.deferred.is_empty() {
-                return None;
+            let interests = [self.queue.interest()];
+            if matches!(progress.ending, Some(Ending::Abort(_))) {
+                // The messages in flight end by themselves. The interrupt callback is not called any more.
+                if sys::poll(&interests, LONGEST_WAIT).is_err() {
+                    let _ = sys::poll(&[], Duration::from_millis(10)); // a signal arrived, or the descriptor is closed
+                }
+            } else {
+                let waited = self.context.until_ready(&interests, Instant::now() + LONGEST_WAIT).map(|_| ());
+                self.abort_after(waited, progress)?;
             }
-            state = self.released.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let mut taken = Ok(());
+            self.queue.take(usize::MAX, &mut |index, outcome| {
+                if taken.is_ok() {
+                    taken = self.tell(index, outcome, progress);
+                }
+            });
+            taken?;
+            self.check(progress)?; // a log callback may have forked
         }
     }
 
-    fn try_take(&self, state: &mut QueueState) -> Option<(usize, u64)> {
-        // The deferred messages of one user are in order, so this finds the first of them.
-        if let Some(at) = state.deferred.iter().position(|(_, user)| !state.busy.contains(user)) {
-            return state.deferred.remove(at);
+    /// Pushes messages until enough wait. If no further one is begun, the rest gets its outcome.
+    fn fill(&self, progress: &mut Progress<'_>) -> Result<(), Error> {
+        let count = self.messages.count();
+        let (mut waiting, mut bytes) = self.queue.waiting();
+        while progress.next < count && (waiting == 0 || waiting < self.ahead && bytes < AHEAD_BYTES) {
+            let index = progress.next;
+            progress.next += 1;
+            let refused = match progress.ending {
+                None => match self.push(index) {
+                    Ok(load) => {
+                        (waiting, bytes) = load;
+                        continue;
+                    }
+                    Err(error) => error.into_outcome(),
+                },
+                Some(ending) => self.not_begun(index, ending),
+            };
+            self.tell(index, refused, progress)?;
         }
-        while state.next < self.messages.count() && state.deferred.len() < self.max_deferred {
-            let index = state.next;
-            state.next += 1;
-            let user = self.user(index);
-            if !state.busy.contains(&user) {
-                return Some((index, user)); // no earlier one to this user is deferred: the user would be busy
+        Ok(())
+    }
+
+    fn push(&self, index: usize) -> Result<(usize, usize), Error> {
+        // A panic of ours while a message is read must not end the batch.
+        let message = panic::contain(panic::is_guarded(), || self.messages.get(index));
+        let message = message.unwrap_or_else(|| Err(Error::new(Outcome::panicked())))?;
+        self.queue.push(&message, Tag::Value(index))
+    }
+
+    /// The outcome of a message that was not pushed.
+    fn not_begun(&self, index: usize, ending: Ending) -> Outcome {
+        let stop = match ending {
+            Ending::Finish => Stop::Cancelled,
+            Ending::Abort(reason) => reason.into(),
+        };
+        match self.messages.get(index) {
+            Ok(message) => attempts::not_begun(stop, &message, self.core.api_key(), Duration::ZERO),
+            Err(error) => error.into_outcome(),
+        }
+    }
+
+    /// Passes an outcome on, and does what the callback says.
+    fn tell(&self, index: usize, outcome: Outcome, progress: &mut Progress<'_>) -> Result<(), Error> {
+        progress.left -= 1;
+        let flow = (progress.on_outcome)(index, outcome);
+        // Check after each: a callback may take long, and there may be many.
+        self.check(progress)?;
+        match (flow, progress.ending) {
+            (BatchFlow::Finish, None) => {
+                progress.ending = Some(Ending::Finish);
+                self.queue.stop(CancelReason::Cancelled);
             }
-            state.deferred.push_back((index, user));
+            (BatchFlow::Abort, None | Some(Ending::Finish)) => self.abort(CancelReason::Cancelled, progress),
+            _ => {}
         }
-        None
+        Ok(())
     }
 
-    /// Marks a user as not busy: the message to it has its outcome.
-    fn release(&self, user: u64) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.busy.retain(|busy| *busy != user);
-        self.released.notify_all();
+    /// Checks for a fork, and whether something has ended the batch.
+    fn check(&self, progress: &mut Progress<'_>) -> Result<(), Error> {
+        let waited = match progress.ending {
+            Some(Ending::Abort(_)) => Ok(()),
+            _ => self.context.check_time(Instant::now() + Duration::from_secs(1)),
+        };
+        self.abort_after(waited, progress)
     }
 
-    /// The hash of the user who gets a message.
-    fn user(&self, index: usize) -> u64 {
-        match self.messages.recipient(index) {
-            Some(recipient) => self.hasher.hash_one(recipient),
-            None => self.hasher.hash_one(index), // the message is refused on its turn
+    /// Ends the messages in flight if something other than an outcome or the time ended a wait.
+    fn abort_after(&self, waited: Result<(), Stop>, progress: &mut Progress<'_>) -> Result<(), Error> {
+        if self.context.has_forked() {
+            return Err(forked());
         }
-    }
-}
-
-/// What a worker reports to the calling thread.
-enum Event {
-    Log(Level, String),
-    Done(usize, Outcome),
-}
-
-/// A bounded queue of events, with a descriptor that is readable while the queue is not empty.
-struct EventQueue {
-    state: Mutex<EventQueueState>,
-    taken: Condvar,
-    capacity: usize,
-    reader: Pair,
-    writer: Pair,
-}
-
-#[derive(Default)]
-struct EventQueueState {
-    events: VecDeque<Event>,
-    closed: bool,
-}
-
-impl EventQueue {
-    fn new(connections: usize) -> io::Result<Self> {
-        let (reader, writer) = sys::pair()?;
-        reader.get()?.set_nonblocking(true)?;
-        writer.get()?.set_nonblocking(true)?;
-        Ok(EventQueue { state: Mutex::default(), taken: Condvar::new(), capacity: 4 * connections, reader, writer })
-    }
-
-    fn state(&self) -> MutexGuard<'_, EventQueueState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds an event. Blocks while the queue is full.
-    fn push(&self, event: Event) {
-        let mut state = self.state();
-        while state.events.len() >= self.capacity && !state.closed {
-            state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
+        match waited {
+            Ok(()) | Err(Stop::Deadline) => {}
+            Err(Stop::Closed) => self.abort(CancelReason::Closed, progress),
+            Err(Stop::Cancelled | Stop::Forked) => self.abort(CancelReason::Cancelled, progress),
+            Err(Stop::System(_)) => self.abort(CancelReason::Broken, progress),
         }
-        let first = state.events.is_empty();
-        state.events.push_back(event);
-        drop(state);
-        if first {
-            let _ = self.writer.get().and_then(|mut writer| io::Write::write(&mut writer, &[1]));
-        }
+        Ok(())
     }
 
-    /// Takes all events, without waiting.
-    fn take(&self) -> VecDeque<Event> {
-        let mut state = self.state();
-        let _ = self.reader.get().and_then(|mut reader| io::Read::read(&mut reader, &mut [0; 64]));
-        let events = std::mem::take(&mut state.events);
-        self.taken.notify_all();
-        events
-    }
-
-    /// Lifts the bound: nobody takes events any more, so no worker must wait for that.
-    fn close(&self) {
-        self.state().closed = true;
-        self.taken.notify_all();
+    fn abort(&self, reason: CancelReason, progress: &mut Progress<'_>) {
+        progress.ending = Some(Ending::Abort(reason));
+        self.queue.abort(reason);
     }
 }
 
@@ -337,12 +222,6 @@ fn forked() -> Error {
                     message was delivered is unknown. The parent gets the outcome."
         .into();
     Error::new(outcome)
-}
-
-/// The outcome of every message if not even one worker could be started.
-fn not_started(error: &io::Error) -> Error {
-    let text = format!("No thread could be started: {error}. The message was not delivered. Send it again later.");
-    Error::new(Outcome::not_sent(Status::Connect, text))
 }
 
 #[cfg(test)]

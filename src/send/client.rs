@@ -1,7 +1,6 @@
 //! [`Client`]: validates messages, one or many, makes the attempts and returns the outcomes.
 
 use std::fmt;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,19 +9,25 @@ use crate::http::request::Endpoint;
 use crate::http::{CallContext, Proxy, Roots, Settings};
 use crate::model::hooks::{Hooks, Level};
 use crate::model::message::Message;
-use crate::model::options::{DeliveryPolicy, Options};
+use crate::model::options::{BatchFlow, BatchOptions, DeliveryPolicy, Options, QueueOptions};
 use crate::model::outcome::{Delivery, Error, Outcome, Status};
 use crate::send::attempts::{Attempts, Clock};
 use crate::send::batch::{self, Messages};
 use crate::send::process::{Call, ProcessState};
-use crate::sys;
+use crate::send::queue::Queue;
+use crate::sys::{self, PerProcess};
 
 /// Sends messages. Share one client among any number of threads: it keeps idle connections in a pool and reuses them.
 ///
 /// After `fork()` the child may use the client, too. It opens its own connections, and closes its copies of the
 /// parent's. A call in flight belongs to the parent: if a callback forks, the call ends in the child as
-/// [`Status::Cancelled`], with [`Delivery::Unknown`]. Dropping a client closes its connections.
+/// [`Status::Cancelled`], with [`Delivery::Unknown`]. Dropping a client and its queues closes its connections.
 pub struct Client {
+    core: Arc<Core>,
+}
+
+/// A client, as its queues share it.
+pub(crate) struct Core {
     endpoint: Endpoint,
     settings: Settings,
     hooks: Arc<Hooks>,
@@ -31,7 +36,7 @@ pub struct Client {
     timeout: Duration,
     max_per_second: Option<u32>,
     closed: AtomicBool,
-    first: ProcessState,
+    process: PerProcess<ProcessState>,
 }
 
 impl Client {
@@ -54,8 +59,8 @@ impl Client {
             max_connections: options.max_connections as usize,
         };
         let hooks = Arc::new(Hooks { log: options.log, interrupt: options.interrupt });
-        let first = ProcessState::new(&settings, &hooks, options.max_per_second)?;
-        Ok(Client {
+        let process = PerProcess::new(ProcessState::new(&settings, &hooks, options.max_per_second)?);
+        let core = Core {
             endpoint,
             settings,
             hooks,
@@ -64,8 +69,9 @@ impl Client {
             timeout: options.timeout,
             max_per_second: options.max_per_second,
             closed: AtomicBool::new(false),
-            first,
-        })
+            process,
+        };
+        Ok(Client { core: Arc::new(core) })
     }
 
     /// Sends `message` and waits for the outcome, at most [`Options::timeout`].
@@ -74,82 +80,106 @@ impl Client {
     /// Every outcome except a delivery: see [`Status`] for the kinds. [`Outcome::delivery`] says whether it is safe to
     /// send the message again.
     pub fn send_conversation(&self, message: &Message<'_>) -> Result<Outcome, Error> {
-        let process = self.process()?;
-        self.send_in(process, process.context.for_call(), message, Clock::FromCall)
+        let started = Instant::now();
+        let core = &*self.core;
+        let process = core.process()?;
+        let context = process.context.for_call(message.cancel_signal().map(|cancel| cancel.signal().clone()));
+        core.send_in(process, context, message, Clock::FromCall, started)
     }
 
     /// Sends many messages over at most [`Options::max_connections`] connections at once, and waits for all of them.
     ///
     /// The results have the order of the messages. Messages to one `client_user_id` are sent in order, also if an
     /// earlier one fails. Retries, the rate limit (`max_per_second`) and the pause after a 429 work as for single
-    /// messages. Each message has its own deadline: [`Options::timeout`] starts at its turn, and does not include the
-    /// wait for a turn.
+    /// messages. Each message has its own deadline: its timeout starts at its turn, and does not include the wait for a
+    /// turn.
     ///
-    /// `progress` is called on this thread after each message, with the number of messages that are done and the number
-    /// of all messages. `Break` stops the batch: the messages in flight are cancelled, and the rest is
-    /// [`Status::Cancelled`] and not delivered. After a stop, `progress` is not called again.
+    /// `on_outcome` is called on this thread with the index and the outcome of each message as soon as it is known, and
+    /// says how the batch goes on. Messages that are then not begun are [`Status::Cancelled`] and not delivered;
+    /// `on_outcome` gets these, too, but can no longer change anything.
     pub fn send_conversations(
         &self,
         messages: &[Message<'_>],
-        mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
+        options: &BatchOptions,
+        mut on_outcome: impl FnMut(usize, &Outcome) -> BatchFlow,
     ) -> Vec<Result<Outcome, Error>> {
         let mut results: Vec<Option<Outcome>> = vec![None; messages.len()];
-        let mut done = 0;
-        let mut should_stop = || {
-            done += 1;
-            progress(done, messages.len()).is_break()
-        };
-        let sent = self.send_each(messages, &mut |index, outcome| results[index] = Some(outcome), &mut should_stop);
+        let sent = self.send_each(messages, options, &mut |index, outcome| {
+            let flow = on_outcome(index, &outcome);
+            results[index] = Some(outcome);
+            flow
+        });
         let missing = |sent: &Result<(), Error>| match sent {
             Err(error) => Outcome::clone(error),
             Ok(()) => Outcome::new(Status::Internal, Delivery::Unknown),
         };
         let outcome = |result: Option<Outcome>| result.unwrap_or_else(|| missing(&sent));
-        let result =
-            |outcome: Outcome| if outcome.status == Status::Ok { Ok(outcome) } else { Err(Error::new(outcome)) };
-        results.into_iter().map(|found| result(outcome(found))).collect()
+        results.into_iter().map(|found| outcome(found).into_result()).collect()
     }
 
-    /// Like [`Client::send_conversations`], but passes each outcome to `on_outcome` as soon as it is known. Then calls
-    /// `should_stop`, unless the batch was stopped already; `true` stops it.
+    /// Like [`Client::send_conversations`], but passes each outcome on instead of keeping it.
     ///
     /// # Errors
     /// The outcome of every message that was not passed to `on_outcome`.
     pub(crate) fn send_each<M: Messages + ?Sized>(
         &self,
         messages: &M,
-        on_outcome: &mut dyn FnMut(usize, Outcome),
-        should_stop: &mut dyn FnMut() -> bool,
+        options: &BatchOptions,
+        on_outcome: &mut dyn FnMut(usize, Outcome) -> BatchFlow,
     ) -> Result<(), Error> {
-        let process = self.process()?;
-        let send = |message: &Message<'_>, context: &CallContext| {
-            self.send_in(process, context.for_call(), message, Clock::FromTurn)
-        };
-        batch::run(
-            &messages,
-            self.settings.max_connections,
-            &process.context.for_call(),
-            &send,
-            on_outcome,
-            should_stop,
-        )
+        batch::run(&self.core, &messages, options, on_outcome)
     }
 
-    /// Like [`Client::send_conversation`], but waits in `context`.
-    fn send_in(
+    /// Makes a queue, which sends messages without waiting for them.
+    ///
+    /// # Errors
+    /// [`Status::InvalidArgument`] if an option cannot be used. [`Status::Connect`] if the process has no descriptors
+    /// left. [`Status::Closed`] after [`Client::close`].
+    pub fn queue(&self, options: QueueOptions) -> Result<Queue, Error> {
+        Queue::new(self.core.clone(), options)
+    }
+
+    /// Closes the client: cancels the calls in flight in other threads and in queues, makes every later call fail, both
+    /// with [`Status::Closed`], and closes the idle connections. Does not wait.
+    pub fn close(&self) {
+        self.core.close();
+    }
+
+    /// Counts a call from C as in flight until the returned [`Call`] is dropped; `ue_free` waits for that. Drop it
+    /// after the last use of the client: another thread may free the client as soon as the count is 0.
+    pub(crate) fn begin_call(&self) -> Result<Call<'_>, Error> {
+        Ok(self.core.process()?.calls.begin())
+    }
+
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.core.hooks
+    }
+
+    /// Blocks until no call from C is in flight.
+    pub(crate) fn wait_for_calls(&self) {
+        if let Ok(process) = self.core.process() {
+            process.calls.wait_for_none();
+        }
+    }
+}
+
+impl Core {
+    /// Sends `message` and waits for the outcome in `context`. The call has begun at `started`.
+    pub fn send_in(
         &self,
         process: &ProcessState,
         context: CallContext,
         message: &Message<'_>,
         clock: Clock,
+        started: Instant,
     ) -> Result<Outcome, Error> {
-        let started = Instant::now();
+        let timeout = message.checked_timeout(self.timeout)?;
         let prepared = self.endpoint.prepare(message)?;
         let attempts = Attempts {
             endpoint: &self.endpoint,
             policy: self.policy,
             max_attempts: self.max_attempts,
-            timeout: self.timeout,
+            timeout,
             clock,
             process,
             context: &context,
@@ -171,8 +201,7 @@ impl Client {
         }
     }
 
-    /// Closes the client: cancels the calls in flight in other threads, makes every later call fail, both with
-    /// [`Status::Closed`], and closes the idle connections. Does not wait.
+    /// See [`Client::close`].
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         if let Ok(process) = self.process() {
@@ -180,28 +209,32 @@ impl Client {
         }
     }
 
-    /// Counts a call from C as in flight until the returned [`Call`] is dropped; `ue_free` waits for that. Drop it
-    /// after the last use of the client: another thread may free the client as soon as the count is 0.
-    pub(crate) fn begin_call(&self) -> Result<Call<'_>, Error> {
-        Ok(self.process()?.calls.begin())
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn hooks(&self) -> &Hooks {
+    pub fn max_connections(&self) -> usize {
+        self.settings.max_connections
+    }
+
+    /// The time limit of a message that has none of its own.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub fn hooks(&self) -> &Hooks {
         &self.hooks
     }
 
-    /// Blocks until no call from C is in flight.
-    pub(crate) fn wait_for_calls(&self) {
-        if let Ok(process) = self.process() {
-            process.calls.wait_for_none();
-        }
+    pub fn api_key(&self) -> &str {
+        self.endpoint.api_key()
     }
 
     /// The state of the current process. Makes one on the first use after a fork.
-    fn process(&self) -> Result<&ProcessState, Error> {
-        self.first.current(|| {
+    pub fn process(&self) -> Result<&Arc<ProcessState>, Error> {
+        self.process.current(|| {
             let next = ProcessState::new(&self.settings, &self.hooks, self.max_per_second)?;
-            if self.closed.load(Ordering::SeqCst) {
+            if self.is_closed() {
                 next.close();
             }
             Ok(next)
@@ -209,7 +242,7 @@ impl Client {
     }
 }
 
-impl Drop for Client {
+impl Drop for Core {
     fn drop(&mut self) {
         self.close();
     }
@@ -218,6 +251,6 @@ impl Drop for Client {
 /// Omits the API key.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("host", &self.endpoint.host()).finish_non_exhaustive()
+        f.debug_struct("Client").field("host", &self.core.endpoint.host()).finish_non_exhaustive()
     }
 }

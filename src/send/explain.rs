@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::http::Answer;
 use crate::http::request::KEY_LENGTH;
-use crate::model::outcome::{Delivery, Outcome, Status};
+use crate::http::{Answer, ContentType};
+use crate::model::outcome::{Delivery, Outcome, Retry, Status};
 use crate::send::assess::{Assessment, RetryRule};
 use crate::send::detail::{self, Secrets};
 
@@ -35,6 +35,9 @@ pub(crate) fn outcome(assessment: Assessment, answer: Option<Answer>, history: H
         let History { api_key, content, source_context, .. } = history;
         let secrets = Secrets { api_key, content, source_context };
         outcome.http_status = Some(answer.status);
+        if delivery == Delivery::NotDelivered {
+            outcome.retry = retry(&assessment, &answer);
+        }
         if delivered {
             outcome.conversation_id = detail::conversation_id(&answer.body);
         } else {
@@ -53,6 +56,18 @@ pub(crate) fn outcome(assessment: Assessment, answer: Option<Answer>, history: H
         outcome.text = line(&assessment, &outcome, location.as_deref(), history);
     }
     outcome
+}
+
+/// Whether sending a message again can help, after an answer that refuses it.
+fn retry(assessment: &Assessment, answer: &Answer) -> Retry {
+    match (assessment.status, answer.status) {
+        // A page of HTML does not come from the API: base_url, or what stands between, is wrong, and not the user.
+        (Status::NotFound, _) if answer.content_type == ContentType::Html => Retry::Later,
+        // These refuse the account, the proxy, the address or the time; all others refuse the message.
+        (Status::Rejected, 402 | 405 | 406 | 407 | 408 | 410 | 421 | 425 | 426) => Retry::Later,
+        (Status::NotFound | Status::Rejected, _) => Retry::Never,
+        _ => Retry::Later,
+    }
 }
 
 /// The line for a person: what happened, what is known about the message, what to do.

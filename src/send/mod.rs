@@ -1,5 +1,5 @@
 //! From a message to its outcome: the client, the attempts, the assessment of each, retries with backoff, the rate
-//! limit, batches.
+//! limit, batches, queues.
 
 mod assess;
 mod attempts;
@@ -8,5 +8,6 @@ pub(crate) mod client;
 mod detail;
 mod explain;
 mod process;
+pub(crate) mod queue;
 mod rate_limit;
 mod retry;

@@ -2,36 +2,19 @@
 //! the child makes a state of its own and never touches its parent's.
 
 use std::io;
-use std::mem;
-use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use once_cell::race::OnceBox;
-
-use crate::http::{CallContext, CancelReason, CancelSignal, Settings, Transport};
+use crate::http::{CallContext, Settings, Transport};
 use crate::model::hooks::Hooks;
 use crate::model::outcome::{Error, Outcome, Status};
 use crate::send::rate_limit::Limiter;
 use crate::send::retry::Jitter;
-use crate::sys;
-
-/// The resources of one process, and a link to those of its child.
-///
-/// The states form a chain, one link for each fork generation that used the client. A child inherits the whole chain in
-/// its copy of the memory, finds no link of its own generation, and adds one.
-#[derive(Debug)]
-pub(super) struct ProcessState {
-    /// The fork generation: how many forks lay between the first process and this one when the state was made.
-    generation: u64,
-    resources: Arc<ProcessResources>,
-    /// State for the next fork generation. Set only in the child, which has its own copy of this memory.
-    next: OnceBox<ProcessState>,
-}
+use crate::sys::{self, CancelReason, CancelSignal};
 
 /// What a process must not share with its parent or its child: sockets, idle connections and locks.
 #[derive(Debug)]
-pub(super) struct ProcessResources {
+pub(crate) struct ProcessState {
     /// The context of every call: the hooks, and the signal that cancels the calls in flight.
     pub context: CallContext,
     /// The connection pool, and how to connect.
@@ -45,45 +28,15 @@ impl ProcessState {
     pub fn new(settings: &Settings, hooks: &Arc<Hooks>, max_per_second: Option<u32>) -> Result<Self, Error> {
         let signal = CancelSignal::new().map_err(|error| no_sockets(&error))?;
         let time = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
-        let resources = Arc::new(ProcessResources {
+        Ok(ProcessState {
             context: CallContext::new(hooks.clone(), Arc::new(signal)),
             transport: Transport::new(settings),
             limiter: Limiter::new(max_per_second),
             calls: Calls::default(),
             jitter: Mutex::new(Jitter::new(time ^ u64::from(std::process::id()) << 32)),
-        });
-        Ok(ProcessState { generation: sys::forks(), resources, next: OnceBox::new() })
+        })
     }
 
-    /// The state of the current process: follows the chain to the link of this generation. `make` adds a missing link.
-    pub fn current(&self, make: impl Fn() -> Result<ProcessState, Error>) -> Result<&ProcessState, Error> {
-        let mut process = self;
-        while process.generation != sys::forks() {
-            process = process.next.get_or_try_init(|| make().map(Box::new))?;
-        }
-        Ok(process)
-    }
-}
-
-impl Deref for ProcessState {
-    type Target = ProcessResources;
-
-    fn deref(&self) -> &ProcessResources {
-        &self.resources
-    }
-}
-
-impl Drop for ProcessState {
-    /// Leaks a parent's resources in the child. Its connections belong to the parent, and another thread may have held
-    /// one of its locks at the fork.
-    fn drop(&mut self) {
-        if self.generation != sys::forks() {
-            mem::forget(self.resources.clone());
-        }
-    }
-}
-
-impl ProcessResources {
     /// A random number for the jitter of a backoff, uniform in [0, 1).
     pub fn roll(&self) -> f64 {
         self.jitter.lock().unwrap_or_else(PoisonError::into_inner).roll()
@@ -97,7 +50,7 @@ impl ProcessResources {
 }
 
 /// The error where the cancel signal cannot be made: the process has no descriptors left.
-fn no_sockets(error: &io::Error) -> Error {
+pub(super) fn no_sockets(error: &io::Error) -> Error {
     Error::new(Outcome::not_sent(
         Status::Connect,
         format!(

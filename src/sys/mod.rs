@@ -5,13 +5,17 @@
 
 use std::fmt;
 use std::io;
-use std::marker::PhantomData;
-use std::mem::{self, ManuallyDrop};
+use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+mod cancel;
 pub(crate) mod panic;
+mod per_process;
+
+pub(crate) use cancel::{CancelReason, CancelSignal};
+pub(crate) use per_process::PerProcess;
 
 #[cfg(unix)]
 #[path = "unix.rs"]
@@ -22,10 +26,10 @@ mod system;
 
 /// One end of a pair of connected sockets. With a pair, one thread wakes another that waits in [`poll`].
 pub(crate) type Pair = ProcessSocket<system::Local>;
-/// The system's handle of a socket.
-pub(crate) use system::Raw;
 #[cfg(all(test, unix))]
 pub(crate) use system::connected_to_itself;
+/// The system's handle of a socket.
+pub(crate) use system::{NO_SOCKET, Raw};
 
 /// A socket that belongs to the process that made it.
 ///
@@ -102,6 +106,9 @@ pub(crate) struct Interest {
 }
 
 impl Interest {
+    /// Nothing: a place in an array that is not filled yet.
+    pub const NONE: Interest = Interest { raw: system::NO_SOCKET, events: 0 };
+
     pub fn read(on: &impl Pollable) -> Self {
         Interest { raw: on.raw(), events: system::READ }
     }
@@ -187,51 +194,24 @@ pub(crate) fn with_thread_cancel_disabled<T>(call: impl FnOnce() -> T) -> T {
     system::with_thread_cancel_disabled(call)
 }
 
+/// Runs `call` and then restores the `errno` of before: for a signal handler.
+pub(crate) fn with_errno_kept(call: impl FnOnce()) {
+    system::with_errno_kept(call);
+}
+
 /// Runs `start`, which starts a thread, with all signals blocked. The thread inherits the mask, so signals go to the
 /// host's own threads.
 pub(crate) fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     system::with_signals_blocked(start)
 }
 
-/// Threads that may borrow anything that outlives the call of [`with_workers`].
-pub(crate) struct Workers<'env> {
-    threads: Vec<JoinHandle<()>>,
-    forks: u64,
-    env: PhantomData<&'env mut &'env ()>,
-}
-
-/// Runs `body`, which starts threads, and then waits for these threads, even after a panic.
-///
-/// It works like `std::thread::scope`. But the child of a fork does not wait: the threads do not exist there.
-pub(crate) fn with_workers<'env, T>(body: impl FnOnce(&mut Workers<'env>) -> T) -> T {
-    body(&mut Workers { threads: Vec::new(), forks: forks(), env: PhantomData })
-}
-
 /// The stack size of a worker, far above what sending needs, even in a debug build. The system's default is often 8 MiB
 /// of address space per thread.
 const STACK: usize = 512 * 1024;
 
-impl<'env> Workers<'env> {
-    /// Starts a thread that runs `work`, with all signals blocked.
-    pub fn start(&mut self, name: &str, work: impl FnOnce() + Send + 'env) -> io::Result<()> {
-        let builder = thread::Builder::new().name(name.into()).stack_size(STACK);
-        // SAFETY: `drop` waits for the thread before 'env can end; `with_workers` never leaks the Workers.
-        let thread = with_signals_blocked(|| unsafe { builder.spawn_unchecked(work) })?;
-        self.threads.push(thread);
-        Ok(())
-    }
-}
-
-impl Drop for Workers<'_> {
-    fn drop(&mut self) {
-        for thread in mem::take(&mut self.threads) {
-            if self.forks == forks() {
-                let _ = thread.join();
-            } else {
-                mem::forget(thread); // the thread does not exist in the child of a fork
-            }
-        }
-    }
+/// Starts a thread that runs `work`, with all signals blocked.
+pub(crate) fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    with_signals_blocked(|| thread::Builder::new().name(name.into()).stack_size(STACK).spawn(work))
 }
 
 /// How many forks there are between the process that first called [`count_forks`] and this one.

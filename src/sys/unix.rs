@@ -31,6 +31,7 @@ pub(super) fn above_standard<T: Socket>(socket: T) -> io::Result<T> {
     Ok(T::from(above)) // the flags of the socket itself (non-blocking) are shared
 }
 
+pub(crate) const NO_SOCKET: Raw = -1;
 pub(super) const READ: libc::c_short = libc::POLLIN;
 pub(super) const WRITE: libc::c_short = libc::POLLOUT;
 
@@ -258,6 +259,20 @@ pub(crate) fn with_thread_cancel_disabled<T>(call: impl FnOnce() -> T) -> T {
     // SAFETY: as above, with the state that was found.
     unsafe { pthread_setcancelstate(before, &mut 0) };
     result
+}
+
+pub(crate) fn with_errno_kept(call: impl FnOnce()) {
+    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+    use libc::__errno as location;
+    #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "hurd"))]
+    use libc::__errno_location as location;
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+    use libc::__error as location;
+    // SAFETY: the location of this thread's errno is always valid.
+    let before = unsafe { *location() };
+    call();
+    // SAFETY: as above.
+    unsafe { *location() = before };
 }
 
 pub(crate) fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {

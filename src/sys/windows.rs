@@ -36,6 +36,7 @@ pub(super) fn track(_: &impl Socket) -> io::Result<Identity> {
 
 pub(super) fn untrack(_: &impl Socket) {}
 
+pub(crate) const NO_SOCKET: Raw = RawSocket::MAX;
 pub(super) const READ: i16 = 0x0100; // POLLRDNORM
 pub(super) const WRITE: i16 = 0x0010; // POLLWRNORM
 
@@ -163,6 +164,11 @@ fn sockaddr(address: &SocketAddr, family: u16) -> Vec<u8> {
 
 pub(crate) fn with_thread_cancel_disabled<T>(call: impl FnOnce() -> T) -> T {
     call()
+}
+
+/// Windows has no signals that interrupt a thread.
+pub(crate) fn with_errno_kept(call: impl FnOnce()) {
+    call();
 }
 
 pub(crate) fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {

@@ -1,8 +1,10 @@
 #define FFI_SCOPE "USERENGAGE"
 #define FFI_LIB "libuserengage.so.0"
 // Made from the code, as include/userengage.h is, in the form that PHP's FFI reads. Do not edit.
+typedef int ue_fd;
 
-typedef enum ue_status {
+typedef int32_t ue_status;
+enum {
   UE_OK = 0,
   UE_INVALID_ARGUMENT = 1,
   UE_CONNECT = 2,
@@ -18,15 +20,73 @@ typedef enum ue_status {
   UE_CLOSED = 12,
   UE_CANCELLED = 13,
   UE_INTERNAL = 14,
-} ue_status;
+  UE_QUEUE_FULL = 15,
+  UE_SUSPENDED = 16
+};
 
-typedef enum ue_delivery {
-  UE_DELIVERY_UNKNOWN = 0,
-  UE_NOT_DELIVERED = 1,
-  UE_DELIVERED = 2,
-} ue_delivery;
+typedef int32_t ue_delivery;
+enum {
+  UE_DELIVERY_UNKNOWN = 100,
+  UE_NOT_DELIVERED = 101,
+  UE_DELIVERED = 102
+};
+
+typedef int32_t ue_retry;
+enum {
+  UE_RETRY_DECIDE = 200,
+  UE_RETRY_LATER = 201,
+  UE_RETRY_NEVER = 202
+};
+
+typedef int32_t ue_api_version;
+enum {
+  UE_API_VERSION_SPECIFICATION = 0,
+  UE_API_VERSION_2 = 2
+};
+
+typedef int32_t ue_delivery_policy;
+enum {
+  UE_AT_MOST_ONCE = 0,
+  UE_AT_LEAST_ONCE = 1
+};
+
+typedef int32_t ue_source;
+enum {
+  UE_SOURCE_CHAT = 1,
+  UE_SOURCE_EMAIL = 2,
+  UE_SOURCE_API = 3,
+  UE_SOURCE_SMS = 4,
+  UE_SOURCE_SLACK = 5
+};
+
+typedef int32_t ue_log_level;
+enum {
+  UE_LOG_OFF = 0,
+  UE_LOG_ERROR = 1,
+  UE_LOG_WARN = 2,
+  UE_LOG_INFO = 3,
+  UE_LOG_DEBUG = 4,
+  UE_LOG_TRACE = 5
+};
+
+typedef int32_t ue_batch_flow;
+enum {
+  UE_BATCH_CONTINUE = 0,
+  UE_BATCH_FINISH = 1,
+  UE_BATCH_ABORT = 2
+};
+
+typedef int32_t ue_timeout_from;
+enum {
+  UE_TIMEOUT_FROM_TURN = 0,
+  UE_TIMEOUT_FROM_PUSH = 1
+};
+
+typedef struct ue_cancel ue_cancel;
 
 typedef struct ue_client ue_client;
+
+typedef struct ue_queue ue_queue;
 
 typedef struct ue_result ue_result;
 
@@ -64,14 +124,32 @@ typedef struct ue_message {
   size_t client_user_id_length;
   size_t content_length;
   size_t source_context_length;
+  uint32_t timeout_ms;
+  struct ue_cancel *cancel;
+  void *user_data;
 } ue_message;
 
-typedef int32_t (*ue_progress_fn)(void *user_data, size_t done, size_t count);
+typedef int32_t (*ue_on_result_fn)(void *user_data, size_t index, const struct ue_result *result);
+
+typedef struct ue_batch_options {
+  size_t struct_size;
+  ue_on_result_fn on_result;
+  void *user_data;
+  uint32_t max_failures_in_a_row;
+  struct ue_cancel *cancel;
+} ue_batch_options;
+
+typedef struct ue_queue_options {
+  size_t struct_size;
+  uint32_t capacity;
+  uint32_t max_failures_in_a_row;
+  int32_t timeout_from;
+} ue_queue_options;
 
 typedef struct ue_outcome {
   size_t struct_size;
-  int32_t status;
-  int32_t delivery;
+  ue_status status;
+  ue_delivery delivery;
   int32_t http_status;
   uint32_t attempts;
   bool may_be_duplicate;
@@ -86,30 +164,61 @@ typedef struct ue_outcome {
   size_t detail_length;
   size_t message_length;
   size_t body_length;
+  ue_retry retry;
+  void *user_data;
 } ue_outcome;
 
 struct ue_client *ue_client_new(const char *api_key,
                                 const struct ue_options *options,
                                 struct ue_result **result);
 
-enum ue_status ue_send_conversation(struct ue_client *client,
-                                    const struct ue_message *message,
-                                    struct ue_result **result);
+ue_status ue_send_conversation(struct ue_client *client,
+                               const struct ue_message *message,
+                               struct ue_result **result);
 
-enum ue_status ue_send_conversations(struct ue_client *client,
-                                     const struct ue_message *messages,
-                                     size_t count,
-                                     ue_progress_fn progress,
-                                     void *progress_user_data,
-                                     struct ue_result **results);
+ue_status ue_send_conversations(struct ue_client *client,
+                                const struct ue_message *messages,
+                                size_t count,
+                                const struct ue_batch_options *options,
+                                struct ue_result **results);
 
 void ue_client_close(struct ue_client *client);
 
 void ue_free(struct ue_client *client);
 
-enum ue_status ue_result_status(const struct ue_result *result);
+struct ue_cancel *ue_cancel_new(struct ue_result **result);
 
-enum ue_delivery ue_result_delivery(const struct ue_result *result);
+void ue_cancel_trigger(struct ue_cancel *cancel);
+
+void ue_cancel_free(struct ue_cancel *cancel);
+
+struct ue_queue *ue_queue_new(struct ue_client *client,
+                              const struct ue_queue_options *options,
+                              struct ue_result **result);
+
+ue_status ue_queue_push(struct ue_queue *queue, const struct ue_message *message, struct ue_result **result);
+
+ue_fd ue_queue_fd(struct ue_queue *queue);
+
+size_t ue_queue_take(struct ue_queue *queue, struct ue_result **results, size_t most);
+
+size_t ue_queue_cancel(struct ue_queue *queue, void *user_data);
+
+ue_status ue_queue_wait(struct ue_queue *queue, uint32_t timeout_ms);
+
+void ue_queue_stop(struct ue_queue *queue);
+
+void ue_queue_resume(struct ue_queue *queue);
+
+void ue_queue_free(struct ue_queue *queue);
+
+ue_status ue_result_status(const struct ue_result *result);
+
+ue_delivery ue_result_delivery(const struct ue_result *result);
+
+ue_retry ue_result_retry(const struct ue_result *result);
+
+void *ue_result_user_data(const struct ue_result *result);
 
 bool ue_result_may_be_duplicate(const struct ue_result *result);
 
@@ -136,5 +245,7 @@ bool ue_result_read(const struct ue_result *result, struct ue_outcome *outcome);
 void ue_result_free(struct ue_result *result);
 
 const char *ue_status_name(int32_t status);
+
+uint32_t ue_version_number(void);
 
 const char *ue_version(void);

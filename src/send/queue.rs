@@ -1,0 +1,550 @@
+//! [`Queue`]: sends messages without waiting for them. Worker threads send; finished outcomes wait to be taken, behind a
+//! descriptor that is readable while there are any. A batch is a queue that is filled and emptied.
+//!
+//! A push copies its message. A worker reads nothing that the host owns, and no callback runs on a worker: log lines wait
+//! in the queue, too.
+
+mod state;
+mod submission;
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::http::{ASK_EVERY, CallContext, Stop};
+use crate::model::hooks::{self, Hooks, Level};
+use crate::model::message::Message;
+use crate::model::options::{QueueOptions, TimeoutFrom};
+use crate::model::outcome::{Error, Outcome, Status};
+use crate::send::attempts::{self, Clock};
+use crate::send::client::Core;
+use crate::send::process::{ProcessState, no_sockets};
+use crate::sys::{self, CancelReason, CancelSignal, Interest, Pair, PerProcess, panic};
+
+use self::state::{Job, State, Worker};
+use self::submission::Slot;
+pub use self::submission::Submission;
+
+/// Sends messages without waiting for them, over at most [`Options::max_connections`](crate::Options::max_connections)
+/// connections at once, with a thread for each. Made by [`Client::queue`](crate::Client::queue).
+///
+/// Messages to one `client_user_id` are sent in order, also if an earlier one fails. Retries, the rate limit and the
+/// pause after a 429 work as for single messages. Threads may share a queue.
+///
+/// After `fork()` the child has an empty queue: what was pushed before stays with the parent. Dropping a queue ends what
+/// is in flight and waits for its threads, which takes milliseconds; each [`Submission`] gets its outcome.
+pub struct Queue {
+    core: Arc<Core>,
+    options: QueueOptions,
+    /// Whether a panic in a worker is reported to nobody: the queue was made from C.
+    is_guarded: bool,
+    process: PerProcess<Running>,
+}
+
+/// What the outcome of a message is returned to.
+#[derive(Clone)]
+pub(crate) enum Tag {
+    /// The caller takes it from the queue, and knows the message by this value.
+    Value(usize),
+    Submission(Arc<Slot>),
+}
+
+impl Queue {
+    pub(crate) fn new(core: Arc<Core>, options: QueueOptions) -> Result<Self, Error> {
+        if options.capacity == 0 {
+            return Err(Error::invalid("capacity is 0, with which nothing can be sent: give 1 or more"));
+        }
+        let is_guarded = panic::is_guarded();
+        let running = Running::new(&core, &options, is_guarded)?;
+        Ok(Queue { core, options, is_guarded, process: PerProcess::new(running) })
+    }
+
+    /// Copies `message`, and returns at once. The [`Submission`] is a `Future`, on no runtime in particular, of what
+    /// [`Client::send_conversation`](crate::Client::send_conversation) returns; [`Submission::wait`] waits for it.
+    ///
+    /// # Errors
+    /// [`Status::InvalidArgument`] if the message cannot be sent. [`Status::QueueFull`], [`Status::Suspended`], and
+    /// [`Status::Closed`] after [`Queue::stop`] or [`Client::close`](crate::Client::close). The message is not sent then.
+    pub fn submit(&self, message: &Message<'_>) -> Result<Submission, Error> {
+        let shared = self.shared()?;
+        let slot = Arc::new(Slot::default());
+        shared.push(message, Tag::Submission(slot.clone()))?;
+        Ok(Submission::new(shared.clone(), slot))
+    }
+
+    /// Waits until no message waits or is in flight, at most `timeout`. Returns whether that is so.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        self.wait_in(timeout) == Status::Ok
+    }
+
+    /// Begins no more: messages that wait end as [`Status::Cancelled`], not delivered. Those in flight go on. Further
+    /// messages are refused with [`Status::Closed`].
+    pub fn stop(&self) {
+        if let Ok(shared) = self.shared() {
+            shared.stop(CancelReason::Cancelled);
+        }
+    }
+
+    /// Goes on after `max_failures_in_a_row` has suspended the queue.
+    pub fn resume(&self) {
+        if let Ok(shared) = self.shared() {
+            shared.lock().resume();
+        }
+    }
+
+    /// Like [`Queue::submit`]; the outcome is to be taken.
+    pub(crate) fn push(&self, message: &Message<'_>, tag: usize) -> Result<(), Error> {
+        self.shared()?.push(message, Tag::Value(tag)).map(|_| ())
+    }
+
+    /// Passes at most `most` finished outcomes to `on_outcome`, without waiting. Before that the log lines of the workers
+    /// go to the log callback, on this thread.
+    pub(crate) fn take(&self, most: usize, on_outcome: &mut dyn FnMut(usize, Outcome)) -> Result<(), Error> {
+        self.shared()?.take(most, on_outcome);
+        Ok(())
+    }
+
+    /// Ends every message with this tag. Returns how many those were.
+    pub(crate) fn cancel(&self, tag: usize) -> usize {
+        self.shared().map_or(0, |shared| shared.cancel(|of| matches!(of, Tag::Value(value) if *value == tag)))
+    }
+
+    /// Waits until no message waits or is in flight. `Timeout` if that takes longer; `Cancelled` if the interrupt callback
+    /// says so.
+    pub(crate) fn wait_in(&self, timeout: Duration) -> Status {
+        self.shared().map_or_else(|error| error.status(), |shared| shared.wait(timeout, self.core.hooks()))
+    }
+
+    /// What is readable while something is finished.
+    pub(crate) fn raw(&self) -> Result<sys::Raw, Error> {
+        Ok(sys::Pollable::raw(&self.shared()?.reader))
+    }
+
+    pub(super) fn shared(&self) -> Result<&Arc<Shared>, Error> {
+        let running = self.process.current(|| Running::new(&self.core, &self.options, self.is_guarded))?;
+        Ok(&running.shared)
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// The queue of one process. Dropping it ends the workers.
+struct Running {
+    shared: Arc<Shared>,
+}
+
+impl Running {
+    fn new(core: &Arc<Core>, options: &QueueOptions, is_guarded: bool) -> Result<Self, Error> {
+        let process = core.process()?.clone();
+        if core.is_closed() {
+            return Err(closed("The client was closed"));
+        }
+        let pair = || {
+            let (reader, writer) = sys::pair()?;
+            reader.get()?.set_nonblocking(true)?;
+            writer.get()?.set_nonblocking(true)?;
+            Ok((reader, writer))
+        };
+        let (reader, writer) = pair().map_err(|error: io::Error| no_sockets(&error))?;
+        let shared = Shared {
+            core: core.clone(),
+            process,
+            capacity: options.capacity as usize,
+            timeout_from: options.timeout_from,
+            is_guarded,
+            hasher: RandomState::new(),
+            state: Mutex::new(State::new(options.max_failures_in_a_row)),
+            became_idle: Condvar::new(),
+            expiry_changed: Condvar::new(),
+            reader,
+            writer,
+        };
+        Ok(Running { shared: Arc::new(shared) })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shared.end();
+    }
+}
+
+/// What the queue of one process, its workers and its submissions share.
+pub(super) struct Shared {
+    core: Arc<Core>,
+    process: Arc<ProcessState>,
+    capacity: usize,
+    timeout_from: TimeoutFrom,
+    is_guarded: bool,
+    hasher: RandomState,
+    state: Mutex<State>,
+    /// Wakes those who wait until nothing waits or is in flight.
+    became_idle: Condvar,
+    /// Wakes the thread that ends messages whose deadline passes while they wait.
+    expiry_changed: Condvar,
+    reader: Pair,
+    writer: Pair,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Copies `message` into the queue, and sees to it that a worker begins it as soon as one is free.
+    /// Returns how many messages wait then, and how many bytes these are.
+    pub fn push(self: &Arc<Self>, message: &Message<'_>, tag: Tag) -> Result<(usize, usize), Error> {
+        let timeout = message.checked_timeout(self.core.timeout())?;
+        message.check()?;
+        if self.core.is_closed() {
+            return Err(closed("The client was closed"));
+        }
+        let message = message.to_owned()?;
+        let user = self.hasher.hash_one(message.recipient());
+        let pushed = Instant::now();
+        let deadline = (self.timeout_from == TimeoutFrom::Push).then(|| pushed + timeout);
+        let mut state = self.lock();
+        if state.is_stopped() {
+            return Err(closed("The queue was stopped"));
+        }
+        if let Some(error) = state.suspended() {
+            return Err(error);
+        }
+        if state.load() >= self.capacity {
+            return Err(full(self.capacity));
+        }
+        let is_ready = state.add(Job { message, tag, user, pushed, deadline });
+        let is_begun = is_ready && state.may_begin() && self.employ(&mut state)?;
+        if !is_begun && let Some(deadline) = deadline {
+            self.watch(&mut state, deadline);
+        }
+        Ok(state.waiting())
+    }
+
+    /// Wakes an idle worker, or starts one more. `false` if all are busy. An error if there is no worker at all: then the
+    /// message that was added last is taken out again.
+    fn employ(self: &Arc<Self>, state: &mut State) -> Result<bool, Error> {
+        if state.wake_one() {
+            return Ok(true);
+        }
+        if state.workers.len() >= self.core.max_connections() {
+            return Ok(false);
+        }
+        match self.start_worker(state) {
+            Ok(()) => Ok(true),
+            Err(_) if !state.workers.is_empty() => Ok(false), // go on with the workers that could be started
+            Err(error) => {
+                state.remove_last_added();
+                Err(not_started(&error))
+            }
+        }
+    }
+
+    fn start_worker(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+        let worker = Worker::new()?;
+        let (shared, number, signal) = (self.clone(), state.workers.len(), worker.signal.clone());
+        let thread = sys::start_thread("userengage-send", move || shared.work(number, &signal))?;
+        state.workers.push(worker);
+        state.threads.push(thread);
+        Ok(())
+    }
+
+    /// The life of a worker thread.
+    fn work(self: Arc<Self>, number: usize, signal: &Arc<CancelSignal>) {
+        let hooks = Arc::new(Hooks { log: self.log_of_workers(), interrupt: None });
+        let context = self.process.context.for_worker(hooks, signal.clone());
+        let mut job = self.next(number, None);
+        while let Some(begun) = job {
+            let sent = panic::contain(self.is_guarded, || self.send(&begun, &context));
+            let outcome = sent.unwrap_or_else(Outcome::panicked);
+            job = self.next(number, Some((begun, outcome)));
+        }
+    }
+
+    /// A log that keeps the lines of workers for [`Shared::take`].
+    fn log_of_workers(self: &Arc<Self>) -> Option<(Level, hooks::Log)> {
+        let (level, _) = self.core.hooks().log.as_ref()?;
+        let shared = self.clone();
+        let log: hooks::Log = Arc::new(move |level, text: &str| {
+            let mut state = shared.lock();
+            state.add_log(level, text);
+            shared.tell(&mut state);
+        });
+        Some((*level, log))
+    }
+
+    fn send(&self, job: &Job, context: &CallContext) -> Outcome {
+        let context = context.for_call(job.message.cancel_signal().map(|cancel| cancel.signal().clone()));
+        let (clock, started) = match self.timeout_from {
+            TimeoutFrom::Turn => (Clock::FromTurn, Instant::now()),
+            TimeoutFrom::Push => (Clock::FromCall, job.pushed),
+        };
+        let sent = self.core.send_in(&self.process, context, &job.message, clock, started);
+        sent.unwrap_or_else(Error::into_outcome)
+    }
+
+    /// Hands in the outcome of the last job of a worker, and takes the next one. Waits for one; `None` if the worker is to
+    /// end.
+    fn next(&self, number: usize, finished: Option<(Job, Outcome)>) -> Option<Job> {
+        if let Some((Job { tag: Tag::Submission(slot), .. }, outcome)) = &finished {
+            slot.finish(outcome.clone()); // without the lock: it wakes a waker of the host
+        }
+        let mut state = self.lock();
+        if let Some((job, outcome)) = finished {
+            state.workers[number].release();
+            state.release(job.user);
+            if state.count(&outcome)
+                && let Some(error) = state.suspended()
+            {
+                let ended = self.end_waiting(&mut state, |_| true, |_| Outcome::clone(&error));
+                drop(state);
+                ended.tell();
+                state = self.lock();
+            }
+            if let Tag::Value(value) = job.tag {
+                self.finish(&mut state, value, outcome);
+            }
+        }
+        loop {
+            if state.has_ended() {
+                return None;
+            }
+            if state.may_begin()
+                && let Some(job) = state.begin(number)
+            {
+                state.wake_for_open_gate();
+                return Some(job);
+            }
+            self.check_idle(&state);
+            state = state::park(state, number);
+        }
+    }
+
+    /// Puts an outcome where it is taken from.
+    fn finish(&self, state: &mut State, value: usize, outcome: Outcome) {
+        state.done.push_back((value, outcome));
+        self.tell(state);
+    }
+
+    /// Ends the messages that wait and that `which` selects, each with the outcome that `why` makes.
+    fn end_waiting(&self, state: &mut State, which: impl FnMut(&Job) -> bool, why: impl Fn(&Job) -> Outcome) -> Ended {
+        let removed = state.remove(which);
+        let mut ended = Ended { count: removed.len(), submissions: Vec::new() };
+        for job in removed {
+            let outcome = why(&job);
+            match job.tag {
+                Tag::Value(value) => self.finish(state, value, outcome),
+                Tag::Submission(slot) => ended.submissions.push((slot, outcome)),
+            }
+        }
+        self.check_idle(state);
+        ended
+    }
+
+    /// The outcome of a message that is stopped before it has begun.
+    fn not_begun(&self, job: &Job, stop: Stop) -> Outcome {
+        attempts::not_begun(stop, &job.message, self.core.api_key(), job.pushed.elapsed())
+    }
+
+    fn check_idle(&self, state: &State) {
+        if state.idle_waiters > 0 && state.is_idle() {
+            self.became_idle.notify_all(); // costs a system call even where nobody waits
+        }
+    }
+
+    /// Makes the descriptor readable. Done with the lock, so that it is readable exactly while there is something to take.
+    fn tell(&self, state: &mut State) {
+        if !mem::replace(&mut state.is_told, true) {
+            let _ = self.writer.get().and_then(|mut writer| io::Write::write(&mut writer, &[1]));
+        }
+    }
+
+    /// See [`Queue::take`].
+    pub fn take(&self, most: usize, on_outcome: &mut dyn FnMut(usize, Outcome)) {
+        let mut state = self.lock();
+        let logs = state.take_logs();
+        let count = most.min(state.done.len());
+        let taken: Vec<_> = state.done.drain(..count).collect();
+        if state.done.is_empty() && mem::take(&mut state.is_told) {
+            let _ = self.reader.get().and_then(|mut reader| io::Read::read(&mut reader, &mut [0; 8]));
+        }
+        drop(state);
+        let forks = sys::forks();
+        for (level, text) in logs {
+            self.core.hooks().log(level, || text);
+            if sys::forks() != forks {
+                return; // the callback forked: what was taken belongs to the parent
+            }
+        }
+        for (value, outcome) in taken {
+            on_outcome(value, outcome);
+        }
+    }
+
+    /// Ends the messages that `which` selects. Those that wait have their outcome when this returns; those in flight are
+    /// ended by their workers. Returns how many those were.
+    pub fn cancel(&self, which: impl Fn(&Tag) -> bool) -> usize {
+        let mut state = self.lock();
+        let in_flight = state.cancel_in_flight(CancelReason::Cancelled, &which);
+        let cancelled = |job: &Job| self.not_begun(job, Stop::Cancelled);
+        let ended = self.end_waiting(&mut state, |job| which(&job.tag), cancelled);
+        drop(state);
+        in_flight + ended.tell()
+    }
+
+    /// See [`Queue::stop`]. `reason` becomes that of the messages that wait.
+    pub fn stop(&self, reason: CancelReason) {
+        let mut state = self.lock();
+        state.stop();
+        let ended = self.end_waiting(&mut state, |_| true, |job| self.not_begun(job, reason.into()));
+        drop(state);
+        ended.tell();
+    }
+
+    /// Like [`Shared::stop`], and ends the messages in flight, too.
+    pub fn abort(&self, reason: CancelReason) {
+        self.stop(reason);
+        self.lock().cancel_in_flight(reason, |_| true);
+    }
+
+    /// Ends everything, and waits for the threads.
+    fn end(&self) {
+        self.abort(CancelReason::Cancelled);
+        let mut state = self.lock();
+        let threads = state.end();
+        self.expiry_changed.notify_all();
+        drop(state);
+        for thread in threads {
+            // A waker of the host may drop the queue on a worker: that one ends by itself.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+
+    fn wait(&self, timeout: Duration, hooks: &Hooks) -> Status {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let mut state = self.lock();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if state.is_idle() {
+                return Status::Ok;
+            }
+            if left.is_zero() {
+                return Status::Timeout;
+            }
+            // Condvars know no signals: look again as often as the interrupt callback is to be asked.
+            state.idle_waiters += 1;
+            let waited = self.became_idle.wait_timeout(state, left.min(ASK_EVERY));
+            let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.idle_waiters -= 1;
+            drop(state);
+            let forks = sys::forks();
+            if hooks.interrupted() {
+                return Status::Cancelled;
+            }
+            if sys::forks() != forks {
+                return Status::Cancelled; // the callback forked: the queue belongs to the parent
+            }
+        }
+    }
+
+    /// Sees to it that a message that waits ends at its deadline. If no thread can be started for that, it ends at its
+    /// turn.
+    fn watch(self: &Arc<Self>, state: &mut State, deadline: Instant) {
+        if !state.watch(deadline) {
+            return;
+        }
+        if state.has_timer {
+            self.expiry_changed.notify_one();
+            return;
+        }
+        let shared = self.clone();
+        if let Ok(thread) = sys::start_thread("userengage-timer", move || shared.expire()) {
+            state.has_timer = true;
+            state.threads.push(thread);
+        }
+    }
+
+    /// The life of the thread that ends messages whose deadline passes while they wait.
+    fn expire(&self) {
+        let mut state = self.lock();
+        while !state.has_ended() {
+            let now = Instant::now();
+            match state.next_expiry {
+                None => state = self.expiry_changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(at) if at > now => {
+                    let waited = self.expiry_changed.wait_timeout(state, at - now);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                Some(_) => {
+                    let is_due = |job: &Job| job.deadline.is_some_and(|deadline| deadline <= now);
+                    let ended = self.end_waiting(&mut state, is_due, |job| self.not_begun(job, Stop::Deadline));
+                    state.find_next_expiry();
+                    drop(state);
+                    ended.tell();
+                    state = self.lock();
+                }
+            }
+        }
+    }
+
+    /// What to wait for until something can be taken.
+    pub fn interest(&self) -> Interest {
+        Interest::read(&self.reader)
+    }
+
+    /// How many messages wait, and how many bytes these are.
+    pub fn waiting(&self) -> (usize, usize) {
+        self.lock().waiting()
+    }
+}
+
+/// Messages that were ended while they waited.
+#[must_use]
+struct Ended {
+    count: usize,
+    submissions: Vec<(Arc<Slot>, Outcome)>,
+}
+
+impl Ended {
+    /// Tells the submissions, which wakes wakers of the host: call it without the lock. Returns how many messages ended.
+    fn tell(self) -> usize {
+        for (slot, outcome) in self.submissions {
+            slot.finish(outcome);
+        }
+        self.count
+    }
+}
+
+fn closed(what: &str) -> Error {
+    let text = format!("{what}. The message was not delivered. Make a new one and send it again.");
+    Error::new(Outcome::not_sent(Status::Closed, text))
+}
+
+fn full(capacity: usize) -> Error {
+    let text = format!(
+        "The queue holds {capacity} messages, which is its capacity. The message was not delivered. Take finished ones, \
+         then push it again."
+    );
+    Error::new(Outcome::not_sent(Status::QueueFull, text))
+}
+
+/// The error if not even one worker could be started.
+fn not_started(error: &io::Error) -> Error {
+    let text = format!("No thread could be started: {error}. The message was not delivered. Send it again later.");
+    Error::new(Outcome::not_sent(Status::Connect, text))
+}
+
+type Threads = Vec<JoinHandle<()>>;
+
+#[cfg(test)]
+mod tests;

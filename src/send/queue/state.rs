@@ -1,0 +1,332 @@
+//! The state of a queue: which message waits for what, who works on what, and what is finished. Plain data under one lock.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::mem;
+use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::{Tag, Threads};
+use crate::model::hooks::Level;
+use crate::model::message::Message;
+use crate::model::outcome::{Error, Outcome, Retry, Status};
+use crate::sys::{CancelReason, CancelSignal};
+
+/// How many log lines wait to be taken. Beyond that they are counted and dropped, so that a host that takes nothing does
+/// not run out of memory.
+const MOST_LOG_LINES: usize = 4096;
+
+/// A message in the queue.
+pub(super) struct Job {
+    pub message: Message<'static>,
+    pub tag: Tag,
+    /// The hash of the user who gets the message. Two users with the same hash only wait for each other.
+    pub user: u64,
+    pub pushed: Instant,
+    /// When it ends even if it was not begun.
+    pub deadline: Option<Instant>,
+}
+
+/// A worker thread.
+pub(super) struct Worker {
+    /// Ends the message in flight. Only given with the lock, so that it never reaches the next message.
+    pub signal: Arc<CancelSignal>,
+    /// The tag of the message in flight.
+    tag: Option<Tag>,
+    /// Wakes this worker if it is parked.
+    wake: Arc<Condvar>,
+}
+
+impl Worker {
+    pub fn new() -> io::Result<Self> {
+        Ok(Worker { signal: Arc::new(CancelSignal::new()?), tag: None, wake: Arc::default() })
+    }
+
+    /// Ends the message in flight: a cancel that came for it must not end the next one.
+    pub fn release(&mut self) {
+        self.tag = None;
+        self.signal.reset();
+    }
+}
+
+pub(super) struct State {
+    /// The messages that may be begun: no earlier one to the same user waits or is in flight.
+    ready: VecDeque<Job>,
+    /// For each user with a message ready or in flight: the later messages, in order.
+    behind: HashMap<u64, VecDeque<Job>>,
+    /// The number of messages that wait, and the length of their texts.
+    waiting: usize,
+    waiting_bytes: usize,
+    in_flight: usize,
+    pub workers: Vec<Worker>,
+    /// The workers that wait for a message, the last one on top.
+    parked: Vec<usize>,
+    pub threads: Threads,
+    /// Finished, and not yet taken.
+    pub done: VecDeque<(usize, Outcome)>,
+    logs: VecDeque<(Level, String)>,
+    lost_logs: usize,
+    /// Whether the descriptor is readable.
+    pub is_told: bool,
+    max_failures: u32,
+    /// How many messages failed in a row for reasons that are not theirs.
+    failures: u32,
+    suspended: Option<Error>,
+    is_stopped: bool,
+    has_ended: bool,
+    /// How many threads wait until the queue is idle.
+    pub idle_waiters: usize,
+    pub has_timer: bool,
+    /// No deadline of a message that waits is before this. It may be that of a message that was begun since.
+    pub next_expiry: Option<Instant>,
+}
+
+impl State {
+    pub fn new(max_failures: u32) -> Self {
+        State {
+            ready: VecDeque::new(),
+            behind: HashMap::new(),
+            waiting: 0,
+            waiting_bytes: 0,
+            in_flight: 0,
+            workers: Vec::new(),
+            parked: Vec::new(),
+            threads: Vec::new(),
+            done: VecDeque::new(),
+            logs: VecDeque::new(),
+            lost_logs: 0,
+            is_told: false,
+            max_failures,
+            failures: 0,
+            suspended: None,
+            is_stopped: false,
+            has_ended: false,
+            idle_waiters: 0,
+            has_timer: false,
+            next_expiry: None,
+        }
+    }
+
+    /// How many messages are in the queue.
+    pub fn load(&self) -> usize {
+        self.waiting + self.in_flight + self.done.len()
+    }
+
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.waiting, self.waiting_bytes)
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.waiting + self.in_flight == 0
+    }
+
+    pub fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Adds a message. Returns whether it may be begun: no earlier one to its user is unfinished.
+    pub fn add(&mut self, job: Job) -> bool {
+        self.waiting += 1;
+        self.waiting_bytes += job.message.size();
+        if let Some(behind) = self.behind.get_mut(&job.user) {
+            behind.push_back(job);
+            return false;
+        }
+        self.behind.insert(job.user, VecDeque::new());
+        self.ready.push_back(job);
+        true
+    }
+
+    /// Takes out the message that [`State::add`] has just called ready.
+    pub fn remove_last_added(&mut self) {
+        if let Some(job) = self.ready.pop_back() {
+            self.behind.remove(&job.user);
+            self.no_longer_waits(&job);
+        }
+    }
+
+    fn no_longer_waits(&mut self, job: &Job) {
+        self.waiting -= 1;
+        self.waiting_bytes -= job.message.size();
+    }
+
+    /// Whether a message may be begun. After a failure only so many are in flight as may still fail before the queue is
+    /// suspended.
+    pub fn may_begin(&self) -> bool {
+        self.failures == 0
+            || self.max_failures == 0
+            || self.failures as usize + self.in_flight < self.max_failures as usize
+    }
+
+    /// Begins the next message on a worker.
+    pub fn begin(&mut self, number: usize) -> Option<Job> {
+        let job = self.ready.pop_front()?;
+        self.no_longer_waits(&job);
+        self.in_flight += 1;
+        self.workers[number].tag = Some(job.tag.clone());
+        Some(job)
+    }
+
+    /// The message in flight to `user` has its outcome: the next one to that user may be begun.
+    pub fn release(&mut self, user: u64) {
+        self.in_flight -= 1;
+        self.promote(user);
+    }
+
+    fn promote(&mut self, user: u64) {
+        match self.behind.get_mut(&user).and_then(VecDeque::pop_front) {
+            Some(next) => self.ready.push_back(next),
+            None => drop(self.behind.remove(&user)),
+        }
+    }
+
+    /// Takes the messages out that wait and that `which` selects.
+    pub fn remove(&mut self, mut which: impl FnMut(&Job) -> bool) -> Vec<Job> {
+        let (mut removed, mut freed) = (Vec::new(), Vec::new());
+        let mut split = |jobs: &mut VecDeque<Job>, freed: Option<&mut Vec<u64>>| {
+            if !jobs.iter().any(&mut which) {
+                return;
+            }
+            let mut users = Vec::new();
+            for job in mem::take(jobs) {
+                if which(&job) {
+                    users.push(job.user);
+                    removed.push(job);
+                } else {
+                    jobs.push_back(job);
+                }
+            }
+            if let Some(freed) = freed {
+                freed.append(&mut users);
+            }
+        };
+        split(&mut self.ready, Some(&mut freed));
+        for behind in self.behind.values_mut().filter(|behind| !behind.is_empty()) {
+            split(behind, None);
+        }
+        for user in freed {
+            self.promote(user);
+        }
+        removed.iter().for_each(|job| self.no_longer_waits(job));
+        removed
+    }
+
+    /// Ends the messages in flight that `which` selects. Returns how many those are.
+    pub fn cancel_in_flight(&self, reason: CancelReason, which: impl Fn(&Tag) -> bool) -> usize {
+        let selected = self.workers.iter().filter(|worker| worker.tag.as_ref().is_some_and(&which));
+        selected.map(|worker| worker.signal.cancel(reason)).count()
+    }
+
+    /// Wakes the worker that was parked last. `false` if all are busy.
+    pub fn wake_one(&mut self) -> bool {
+        let Some(number) = self.parked.pop() else {
+            return false;
+        };
+        self.workers[number].wake.notify_one();
+        true
+    }
+
+    /// Wakes one more worker where a success has let more messages begin than before. That one wakes the next.
+    pub fn wake_for_open_gate(&mut self) {
+        if self.max_failures != 0 && self.is_ready() && self.may_begin() {
+            self.wake_one();
+        }
+    }
+
+    /// Counts an outcome for `max_failures_in_a_row`. Returns whether it has suspended the queue.
+    pub fn count(&mut self, outcome: &Outcome) -> bool {
+        match (outcome.status, outcome.retry) {
+            // The caller's doing, or that of its rate limit: they say nothing about the service.
+            (Status::InvalidArgument | Status::Cancelled | Status::Closed, _) => {}
+            (Status::RateLimited, _) if outcome.http_status.is_none() => {}
+            (_, Retry::Never) => self.failures = 0,
+            (_, Retry::Later | Retry::Decide) => {
+                self.failures = self.failures.saturating_add(1);
+                if self.max_failures != 0 && self.failures >= self.max_failures && self.suspended.is_none() {
+                    self.suspended = Some(suspended(self.failures, outcome));
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Why nothing is begun any more, after too many failures in a row.
+    pub fn suspended(&self) -> Option<Error> {
+        self.suspended.clone()
+    }
+
+    pub fn resume(&mut self) {
+        (self.suspended, self.failures) = (None, 0);
+    }
+
+    pub fn stop(&mut self) {
+        self.is_stopped = true;
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// Ends all threads, and returns them.
+    pub fn end(&mut self) -> Threads {
+        self.has_ended = true;
+        self.workers.iter().for_each(|worker| worker.wake.notify_one());
+        mem::take(&mut self.threads)
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    pub fn add_log(&mut self, level: Level, text: &str) {
+        if self.logs.len() < MOST_LOG_LINES {
+            self.logs.push_back((level, text.to_owned()));
+        } else {
+            self.lost_logs += 1;
+        }
+    }
+
+    pub fn take_logs(&mut self) -> VecDeque<(Level, String)> {
+        let mut logs = mem::take(&mut self.logs);
+        let lost = mem::take(&mut self.lost_logs);
+        if lost > 0 {
+            logs.push_back((Level::Warn, format!("{lost} log lines were lost: take from the queue more often")));
+        }
+        logs
+    }
+
+    /// Remembers the deadline of a message that waits. Returns whether it is the first of all.
+    pub fn watch(&mut self, deadline: Instant) -> bool {
+        let is_first = self.next_expiry.is_none_or(|first| deadline < first);
+        if is_first {
+            self.next_expiry = Some(deadline);
+        }
+        is_first
+    }
+
+    pub fn find_next_expiry(&mut self) {
+        let waiting = self.ready.iter().chain(self.behind.values().flatten());
+        self.next_expiry = waiting.filter_map(|job| job.deadline).min();
+    }
+}
+
+/// Waits until [`State::wake_one`] wakes this worker, or the queue ends.
+pub(super) fn park(mut state: MutexGuard<'_, State>, number: usize) -> MutexGuard<'_, State> {
+    state.parked.push(number);
+    let wake = state.workers[number].wake.clone();
+    while !state.has_ended && state.parked.contains(&number) {
+        state = wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+    }
+    state
+}
+
+/// The outcome of every message that is not begun because too many before it have failed. `last` is the last of those.
+fn suspended(failures: u32, last: &Outcome) -> Error {
+    let text = format!(
+        "{failures} messages in a row failed for reasons that are not theirs (max_failures_in_a_row), the last with: {} \
+         This message was not delivered. It is safe to send it again when the cause is gone.",
+        last.text
+    );
+    Error::new(Outcome::not_sent(Status::Suspended, text))
+}

@@ -1,0 +1,80 @@
+//! [`CancelSignal`]: ends waits from another thread, or from a signal handler.
+
+use std::io;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::{Interest, Pair, PerProcess, pair};
+
+/// Ends all waits that watch it, now and later. It wakes them over a pair of sockets; the child of a fork makes its own.
+#[derive(Debug)]
+pub(crate) struct CancelSignal {
+    reason: AtomicU8,
+    ends: PerProcess<Ends>,
+}
+
+#[derive(Debug)]
+struct Ends {
+    reader: Pair,
+    writer: Pair,
+}
+
+/// Why waits are ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CancelReason {
+    Closed = 1,
+    Cancelled = 2,
+    /// The descriptors that would wake the waits are gone.
+    Broken = 3,
+}
+
+impl Ends {
+    fn new() -> io::Result<Self> {
+        let (reader, writer) = pair()?;
+        reader.get()?.set_nonblocking(true)?;
+        writer.get()?.set_nonblocking(true)?;
+        Ok(Ends { reader, writer })
+    }
+}
+
+impl CancelSignal {
+    pub fn new() -> io::Result<Self> {
+        Ok(CancelSignal { reason: AtomicU8::new(0), ends: PerProcess::new(Ends::new()?) })
+    }
+
+    /// Ends all waits. The reason of the first call counts. Safe in a signal handler: atomics, fstat(2) and write(2).
+    pub fn cancel(&self, reason: CancelReason) {
+        let _ = self.reason.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst);
+        // The byte stays unread, so it wakes every wait. A full socket means that one was written before.
+        if let Some(ends) = self.ends.existing()
+            && ends.writer.is_intact()
+        {
+            let _ = ends.writer.get().and_then(|mut writer| io::Write::write(&mut writer, &[1]));
+        }
+    }
+
+    /// Takes back [`CancelSignal::cancel`]. Nothing may wait for the signal or cancel it meanwhile.
+    pub fn reset(&self) {
+        if self.reason.swap(0, Ordering::SeqCst) != 0
+            && let Some(ends) = self.ends.existing()
+            && ends.reader.is_intact()
+        {
+            let _ = ends.reader.get().and_then(|mut reader| io::Read::read(&mut reader, &mut [0; 64]));
+        }
+    }
+
+    /// The reason of [`CancelSignal::cancel`]; `None` before it.
+    pub fn reason(&self) -> Option<CancelReason> {
+        match self.reason.load(Ordering::SeqCst) {
+            0 => None,
+            reason if reason == CancelReason::Closed as u8 => Some(CancelReason::Closed),
+            reason if reason == CancelReason::Cancelled as u8 => Some(CancelReason::Cancelled),
+            _ => Some(CancelReason::Broken),
+        }
+    }
+
+    /// What to poll for the signal. `None` in the child of a fork that has no descriptors left: then check it at
+    /// intervals. Look at [`CancelSignal::reason`] after this, not before.
+    pub fn interest(&self) -> Option<Interest> {
+        self.ends.current(Ends::new).ok().map(|ends| Interest::read(&ends.reader))
+    }
+}
