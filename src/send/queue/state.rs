@@ -68,6 +68,8 @@ pub(super) struct State {
     lost_logs: usize,
     /// Whether the descriptor is readable.
     pub is_told: bool,
+    /// When it became readable last.
+    pub told_at: Instant,
     max_failures: u32,
     /// How many messages failed in a row for reasons that are not theirs.
     failures: u32,
@@ -96,6 +98,7 @@ impl State {
             logs: VecDeque::new(),
             lost_logs: 0,
             is_told: false,
+            told_at: Instant::now(),
             max_failures,
             failures: 0,
             suspended: None,
@@ -118,6 +121,11 @@ impl State {
 
     pub fn is_idle(&self) -> bool {
         self.waiting + self.in_flight == 0
+    }
+
+    /// Whether messages wait for every worker. Then none is idle before the next outcome is taken.
+    pub fn has_enough_waiting(&self) -> bool {
+        self.ready.len() >= self.workers.len()
     }
 
     pub fn is_ready(&self) -> bool {
@@ -285,6 +293,10 @@ impl State {
         } else {
             self.lost_logs += 1;
         }
+    }
+
+    pub fn has_logs(&self) -> bool {
+        !self.logs.is_empty()
     }
 
     pub fn take_logs(&mut self) -> VecDeque<(Level, String)> {
