@@ -58,9 +58,11 @@ pub(crate) fn run(
     options: &BatchOptions,
     on_outcome: &mut dyn FnMut(usize, Outcome) -> BatchFlow,
 ) -> Result<(), Error> {
-    let mut of_queue = QueueOptions::default();
-    of_queue.capacity = u32::MAX;
-    of_queue.max_failures_in_a_row = options.max_failures_in_a_row;
+    let of_queue = QueueOptions {
+        capacity: u32::MAX,
+        max_failures_in_a_row: options.max_failures_in_a_row,
+        ..QueueOptions::default()
+    };
     let queue = Queue::new(core.clone(), of_queue)?;
     let context = core.process()?.context.for_call(options.cancel.as_ref().map(|cancel| cancel.signal().clone()));
     let ahead = AHEAD * core.max_connections();
