@@ -23,7 +23,7 @@ setup: ## Install what this machine lacks (Debian packages)
 lib: ## The shared and the static library, in target/release
 	$(CARGO) rustc --release --locked --lib --crate-type cdylib
 	$(CARGO) rustc --release --locked --lib --crate-type staticlib
-	@ln -sf libuserengage.so $(call quoted,$(BUILT)/libuserengage.so.$(MAJOR)) # the name that programs ask the loader for
+	@ln -sf libuserengage.so $(call quoted,$(BUILT)/$(SONAME)) # the name that programs ask the loader for
 
 sandbox: ## The stand-in of the service, target/release/ue-sandbox
 	$(CARGO) build --release --locked -p ue-sandbox

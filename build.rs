@@ -6,13 +6,22 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:include={}/include", env::var("CARGO_MANIFEST_DIR").unwrap_or_default());
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
-        let major = env::var("CARGO_PKG_VERSION_MAJOR").unwrap_or_default();
-        println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libuserengage.so.{major}");
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,{}", soname());
         // A look-up that outlives its call runs in this library: dlclose() must not take the code from under it.
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
     #[cfg(feature = "header")]
     header::write();
+}
+
+/// The name by which programs ask for the shared library on Linux. It has what a break of the ABI raises: the major version,
+/// and while that is 0 the minor one too. The rule stands here alone: the scripts read `UE_SONAME`, PHP reads `FFI_LIB`.
+fn soname() -> String {
+    let part = |name| env::var(format!("CARGO_PKG_VERSION_{name}")).unwrap_or_default();
+    match part("MAJOR").as_str() {
+        "0" => format!("libuserengage.so.0.{}", part("MINOR")),
+        major => format!("libuserengage.so.{major}"),
+    }
 }
 
 /// Writes to `OUT_DIR` alone: `make header` copies from there, and a test compares.
@@ -85,8 +94,12 @@ mod header {
             + &format!(
                 "\n/// The version of this header. ue_version() gives that of the library.\n#define UE_VERSION \"{version}\"\n\
                  /// The same as a number: major * 10000 + minor * 100 + patch. ue_version_number() gives that of the library.\n\
-                 #define UE_VERSION_NUMBER {}",
-                number("MAJOR") * 10_000 + number("MINOR") * 100 + number("PATCH")
+                 #define UE_VERSION_NUMBER {}\n\
+                 /// The shared library with the ABI of this header, as dlopen() finds it on Linux. While the major version is 0, the\n\
+                 /// name has the minor one too, as each may break the ABI.\n\
+                 #define UE_SONAME \"{}\"",
+                number("MAJOR") * 10_000 + number("MINOR") * 100 + number("PATCH"),
+                super::soname()
             );
         config.after_includes = Some(with_version);
         config
@@ -94,11 +107,11 @@ mod header {
 
     /// What `FFI::cdef` and `FFI::load` read: they take `#` lines for comments, and know neither macros nor extern "C".
     fn for_php(mut config: Config) -> Config {
-        let major = env::var("CARGO_PKG_VERSION_MAJOR").expect("cargo sets it");
         config.header = Some(format!(
-            "#define FFI_SCOPE \"USERENGAGE\"\n#define FFI_LIB \"libuserengage.so.{major}\"\n\
+            "#define FFI_SCOPE \"USERENGAGE\"\n#define FFI_LIB \"{}\"\n\
              // Made from the code, as include/userengage.h is, in the form that PHP's FFI reads. Do not edit.\n\
-             typedef int ue_fd;"
+             typedef int ue_fd;",
+            super::soname()
         ));
         config.include_guard = None;
         config.sys_includes.clear();

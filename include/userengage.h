@@ -87,6 +87,9 @@ typedef int ue_fd;
 #define UE_VERSION "0.1.0"
 /// The same as a number: major * 10000 + minor * 100 + patch. ue_version_number() gives that of the library.
 #define UE_VERSION_NUMBER 100
+/// The shared library with the ABI of this header, as dlopen() finds it on Linux. While the major version is 0, the
+/// name has the minor one too, as each may break the ABI.
+#define UE_SONAME "libuserengage.so.0.1"
 
 /// The kind of an outcome. Values are never renumbered. Treat an unknown value as a failure.
 UE_ENUM(ue_status) {

@@ -20,6 +20,7 @@ const PYTHON_ERRORS: &str = "bindings/python/src/userengage/_errors.py";
 const PYTHON_PACKAGE: &str = "bindings/python/src/userengage/__init__.py";
 const PYTHON_CLIENT: &str = "bindings/python/src/userengage/_base_client.py";
 const PYTHON_ASYNC_CLIENT: &str = "bindings/python/src/userengage/_async_client.py";
+const PYTHON_LIBRARY: &str = "bindings/python/src/userengage/_library.py";
 const PYTHON_README: &str = "bindings/python/README.md";
 const PHP_HEADER: &str = "bindings/php/src/userengage.ffi.h";
 const PHP_DELIVERY: &str = "bindings/php/src/Delivery.php";
@@ -612,6 +613,18 @@ fn the_proxys_default_is_documented_with_its_variables() {
             faults.says(said(fields, "proxy"), file, "proxy", variable);
         }
     }
+    faults.assert_none();
+}
+
+/// PHP and the scripts read it from their headers.
+#[test]
+fn python_and_the_readme_name_the_library_of_this_abi() {
+    let soname = part(C_HEADER, "#define UE_SONAME ", "\n");
+    assert!(soname.starts_with("\"libuserengage.so."), "{C_HEADER} has another UE_SONAME: {soname}");
+    let mut faults = Faults::default();
+    faults.names(has(&read(PYTHON_LIBRARY), &format!("_SYSTEM: Final = {soname}")), PYTHON_LIBRARY, "soname", &soname);
+    let quoted = soname.replace('"', "`");
+    faults.names(read(README).contains(&quoted), README, "soname", &quoted);
     faults.assert_none();
 }
 

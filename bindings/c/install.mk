@@ -23,7 +23,10 @@ BUILT   := $(TARGET)$(TRIPLE)/release
 LIBRARY := $(BUILT)/libuserengage
 package  = $(shell sed -n 's/^$(1) = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 VERSION := $(call package,version)
-MAJOR   := $(firstword $(subst ., ,$(VERSION)))
+# build.rs has the rule.
+SONAME  := $(shell sed -n 's/^\#define UE_SONAME "\(.*\)"/\1/p' include/userengage.h)
+# The versions with the ABI of this one begin so.
+SERIES  := $(SONAME:libuserengage.so.%=%)
 
 PC    := $(LIBDIR)/pkgconfig/userengage.pc
 CMAKE := $(LIBDIR)/cmake/userengage
@@ -36,8 +39,8 @@ INCLUDE_FROM_LIB = $(shell realpath -m --relative-to=$(call quoted,$(LIBDIR)) --
 # What a program needs besides libuserengage.a. The compiler adds the unwinder, in the form that suits -static or not.
 STATIC_LIBS     := -lutil -lrt -lpthread -lm -ldl
 literal = $(subst |,\|,$(subst &,\&,$(subst \,\\,$(1))))
-FILL    = $(foreach name,PREFIX LIBDIR INCLUDEDIR VERSION MAJOR STATIC_LIBS DESCRIPTION INCLUDE_FROM_LIB,\
-            -e $(call quoted,s|@$(name)@|$(call literal,$($(name)))|))
+FILL    = $(foreach name,PREFIX LIBDIR INCLUDEDIR INCLUDE_FROM_LIB VERSION SONAME SERIES STATIC_LIBS \
+            DESCRIPTION,-e $(call quoted,s|@$(name)@|$(call literal,$($(name)))|))
 # `template, file`: the file has its mode before it is filled, whatever the umask.
 fill    = install -m 644 /dev/null $(call to,$(2)) && sed $(FILL) bindings/c/$(1) >$(call to,$(2))
 
@@ -54,8 +57,8 @@ install: ## The library, its headers and manual page below PREFIX (and DESTDIR);
 	umask 022 && mkdir -p $(call to,$(INCLUDEDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(CMAKE)) $(call to,$(MANDIR)/man3)
 	install -m 644 include/userengage.h include/userengage.hpp $(call to,$(INCLUDEDIR))
 	install -m 644 $(call quoted,$(LIBRARY).so) $(call to,$(SO).$(VERSION))
-	ln -sf libuserengage.so.$(VERSION) $(call to,$(SO).$(MAJOR))
-	ln -sf libuserengage.so.$(MAJOR) $(call to,$(SO))
+	ln -sf libuserengage.so.$(VERSION) $(call to,$(LIBDIR)/$(SONAME))
+	ln -sf $(SONAME) $(call to,$(SO))
 	install -m 644 $(call quoted,$(LIBRARY).a) $(call to,$(LIBDIR))
 	@$(call fill,userengage.pc.in,$(PC))
 	@$(call fill,userengageConfig.cmake.in,$(CMAKE)/userengageConfig.cmake)
@@ -64,13 +67,13 @@ install: ## The library, its headers and manual page below PREFIX (and DESTDIR);
 
 uninstall: ## Remove what `make install` put there
 	rm -f $(call to,$(INCLUDEDIR))/userengage.h $(call to,$(INCLUDEDIR))/userengage.hpp $(call to,$(PC)) $(call to,$(MAN)) \
-	  $(call to,$(SO)) $(call to,$(SO).$(MAJOR)) $(call to,$(SO).$(VERSION)) $(call to,$(LIBDIR))/libuserengage.a \
+	  $(call to,$(SO)) $(call to,$(LIBDIR)/$(SONAME)) $(call to,$(SO).$(VERSION)) $(call to,$(LIBDIR))/libuserengage.a \
 	  $(call to,$(CMAKE))/userengageConfig.cmake $(call to,$(CMAKE))/userengageConfigVersion.cmake
 	[ ! -d $(call to,$(CMAKE)) ] || rmdir $(call to,$(CMAKE))
 
 deb: ## Debian packages in target/debian; after `make lib`
 	$(NEEDS_LIBRARY)
-	bindings/c/make-deb $(call quoted,$(TARGET)/debian) $(VERSION)
+	bindings/c/make-deb $(call quoted,$(TARGET)/debian) $(VERSION) $(SONAME)
 
 MACHINE = $(or $(firstword $(subst -, ,$(CARGO_BUILD_TARGET))),$(shell uname -m))
 DIST    = userengage-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(MACHINE)

@@ -29,7 +29,7 @@ need_built() {
 # make, in the directory of the test programs: see the Makefile beside this file.
 make_programs() {
   local library
-  library=$OUT/lib/libuserengage.so.$(version | cut -d. -f1)
+  library=$OUT/lib/$(soname)
   if ! cmp -s "$USERENGAGE_LIBRARY" "$library"; then
     rm -rf "${OUT:?}/lib"
     mkdir -p "$OUT/lib"
@@ -59,6 +59,7 @@ member() {
   echo "${from%%\"*}"
 }
 
+soname() { sed -n 's/^#define UE_SONAME "\(.*\)"/\1/p' "$root/include/userengage.h"; }
 version() { sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1; }
 
 # Prints what the files say, and ends with "N passed, N failed": `summarise file...`.

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,9 +27,7 @@ static void find(void *handle, const char *name, void *function) {
 
 static library load(void) {
   library loaded;
-  char soname[64];
-  snprintf(soname, sizeof soname, "libuserengage.so.%d", atoi(UE_VERSION));
-  loaded.handle = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
+  loaded.handle = dlopen(UE_SONAME, RTLD_NOW | RTLD_LOCAL);
   if (loaded.handle == NULL) CHECK_TEXT(dlerror(), "");
   find(loaded.handle, "ue_client_new", &loaded.client_new);
   find(loaded.handle, "ue_send_conversation", &loaded.send_conversation);

@@ -1,5 +1,5 @@
 #define FFI_SCOPE "USERENGAGE"
-#define FFI_LIB "libuserengage.so.0"
+#define FFI_LIB "libuserengage.so.0.1"
 // Made from the code, as include/userengage.h is, in the form that PHP's FFI reads. Do not edit.
 typedef int ue_fd;
 

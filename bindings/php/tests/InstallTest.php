@@ -23,7 +23,7 @@ final class InstallTest extends TestCase
         }
         mkdir("$this->directory/root/usr/lib", recursive: true);
         copy(Native::library(), "$this->directory/root/usr/lib/libuserengage.so.0.1.0");
-        symlink('libuserengage.so.0.1.0', "$this->directory/root/usr/lib/libuserengage.so.0");
+        symlink('libuserengage.so.0.1.0', "$this->directory/root/usr/lib/libuserengage.so.0.1");
     }
 
     protected function tearDown(): void
@@ -41,7 +41,7 @@ final class InstallTest extends TestCase
     {
         mkdir("$this->directory/root/DEBIAN");
         file_put_contents("$this->directory/root/DEBIAN/control", implode("\n", [
-            'Package: libuserengage0',
+            'Package: libuserengage0.1',
             'Version: 0.1.0',
             'Architecture: all',
             'Maintainer: nobody <nobody@example.com>',
@@ -59,9 +59,9 @@ final class InstallTest extends TestCase
 
     public function testAnInstallationOverAnotherLeavesTheOldFileToThoseWhoUseIt(): void
     {
-        $this->assertInstalls('root/usr/lib/libuserengage.so.0');
+        $this->assertInstalls('root/usr/lib/libuserengage.so.0.1');
         $before = fileinode("$this->directory/package/lib/libuserengage.so");
-        $this->assertInstalls('root/usr/lib/libuserengage.so.0');
+        $this->assertInstalls('root/usr/lib/libuserengage.so.0.1');
         clearstatcache();
         self::assertNotSame($before, fileinode("$this->directory/package/lib/libuserengage.so"));
     }
@@ -78,6 +78,14 @@ final class InstallTest extends TestCase
         unlink("$this->directory/root/usr/share/libuserengage.so.0.1.0");
         $this->succeed(['tar', '-czf', "$this->directory/empty.tar.gz", '-C', "$this->directory/root", 'usr']);
         self::assertStringContainsString('holds no shared library', $this->install('empty.tar.gz')->errors);
+    }
+
+    public function testTheLibraryMayBeTheSystemsThatHasTheAbiOfThePackage(): void
+    {
+        $code = 'require "autoload.php"; new UserEngage\Client("key"); echo UserEngage\Internal\Native::library();';
+        $places = ['USERENGAGE_LIBRARY' => '', 'LD_LIBRARY_PATH' => "$this->directory/root/usr/lib"];
+        $output = $this->succeed([PHP_BINARY, '-r', $code], $places, "$this->directory/package");
+        self::assertSame('libuserengage.so.0.1', $output);
     }
 
     public function testAComposerProjectFindsThePackage(): void

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import userengage
+from userengage import _library
 
 PACKAGE = Path(userengage.__file__).parent
 
@@ -39,9 +40,16 @@ def installed(tmp_path: Path) -> Path:
 def test_a_missing_library_says_what_was_looked_for_and_where(installed: Path) -> None:
     assert import_error(installed) == (
         f"ImportError: libuserengage was not found. Looked for: {installed}/userengage/libuserengage.so, "
-        "libuserengage.so.0 on the system's library path. "
+        "libuserengage.so.0.1 on the system's library path. "
         "Install the package again, or set USERENGAGE_LIBRARY to the path of the shared library."
     )
+
+
+def test_the_systems_library_is_found_by_its_soname(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "libuserengage.so.0.1").symlink_to(Path(_library.load()._name).resolve())
+    kept = {name: value for name, value in os.environ.items() if name != "USERENGAGE_LIBRARY"}
+    places = {"PYTHONPATH": str(installed), "LD_LIBRARY_PATH": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", "import userengage"], env={**kept, **places}, check=True)
 
 
 def test_a_path_in_the_environment_is_the_only_place(installed: Path) -> None:

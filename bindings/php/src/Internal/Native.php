@@ -61,7 +61,7 @@ final class Native
                 return $path;
             }
         }
-        return PHP_OS_FAMILY === 'Linux' ? 'libuserengage.so.0' : basename($bundled);
+        return PHP_OS_FAMILY === 'Linux' ? self::soname() : basename($bundled);
     }
 
     /** Where the library beside the package is, or would be. */
@@ -120,6 +120,13 @@ final class Native
             throw new InvalidArgumentException("$field has a NUL character at byte $at: remove it");
         }
         return $text;
+    }
+
+    /** The name under which a Linux system has the library with the ABI of the header. */
+    private static function soname(): string
+    {
+        preg_match('/^#define FFI_LIB "(.*)"$/m', self::header(), $found);
+        return $found[1];
     }
 
     private static function header(): string

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 _FILE: Final = {"win32": "userengage.dll", "darwin": "libuserengage.dylib"}.get(sys.platform, "libuserengage.so")
-_SYSTEM: Final = "libuserengage.so.0" if sys.platform.startswith("linux") else _FILE
+_SYSTEM: Final = "libuserengage.so.0.1" if sys.platform.startswith("linux") else _FILE
 _REMEDY: Final = "Install the package again, or set USERENGAGE_LIBRARY to the path of the shared library."
 
 
