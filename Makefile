@@ -19,11 +19,10 @@ help: ## This list
 setup: ## Install what this machine lacks (Debian packages)
 	@tests/setup
 
-# One crate type a call: with an rlib beside it Cargo drops LTO (rust-lang/cargo#9672).
+# One crate type: with an rlib beside it Cargo drops LTO (rust-lang/cargo#9672).
 lib: ## The shared and the static library, in target/release
-	$(CARGO) rustc --release --locked --lib --crate-type cdylib
 	$(CARGO) rustc --release --locked --lib --crate-type staticlib
-	@ln -sf libuserengage.so $(call quoted,$(BUILT)/$(SONAME)) # the name that programs ask the loader for
+	@bindings/c/link $(call quoted,$(LIBRARY).a) $(SONAME) $(STATIC_LIBS)
 
 sandbox: ## The stand-in of the service, target/release/ue-sandbox
 	$(CARGO) build --release --locked -p ue-sandbox
