@@ -34,12 +34,22 @@ MAN   := $(MANDIR)/man3/userengage.3
 SO    := $(LIBDIR)/libuserengage.so
 
 # What the templates name between @s.
-DESCRIPTION      = $(call package,description)
-INCLUDE_FROM_LIB = $(shell realpath -m --relative-to=$(call quoted,$(LIBDIR)) -- $(call quoted,$(INCLUDEDIR)))
+DESCRIPTION       = $(call package,description)
+# Paths are relative, so that what is installed may be moved: `way, from, to`.
+way               = $(shell realpath -m --relative-to=$(call quoted,$(1)) -- $(call quoted,$(2)))
+# With blanks escaped, as pkg-config does those of its own part (pcfiledir).
+escaped           = $(subst $() ,\ ,$(1))
+PC_PREFIX         = $${pcfiledir}/$(call escaped,$(call way,$(LIBDIR)/pkgconfig,$(PREFIX)))
+ifeq ($(PREFIX),/usr) # the system's directories are left out by pkg-config, where they have their names
+PC_PREFIX         = /usr
+endif
+LIB_IN_PREFIX     = $(call escaped,$(call way,$(PREFIX),$(LIBDIR)))
+INCLUDE_IN_PREFIX = $(call escaped,$(call way,$(PREFIX),$(INCLUDEDIR)))
+INCLUDE_FROM_LIB  = $(call way,$(LIBDIR),$(INCLUDEDIR))
 # What a program needs besides libuserengage.a. The compiler adds the unwinder, in the form that suits -static or not.
-STATIC_LIBS     := -lutil -lrt -lpthread -lm -ldl
+STATIC_LIBS      := -lutil -lrt -lpthread -lm -ldl
 literal = $(subst |,\|,$(subst &,\&,$(subst \,\\,$(1))))
-FILL    = $(foreach name,PREFIX LIBDIR INCLUDEDIR INCLUDE_FROM_LIB VERSION SONAME SERIES STATIC_LIBS \
+FILL    = $(foreach name,PC_PREFIX LIB_IN_PREFIX INCLUDE_IN_PREFIX INCLUDE_FROM_LIB VERSION SONAME SERIES STATIC_LIBS \
             DESCRIPTION,-e $(call quoted,s|@$(name)@|$(call literal,$($(name)))|))
 # `template, file`: the file has its mode before it is filled, whatever the umask.
 fill    = install -m 644 /dev/null $(call to,$(2)) && sed $(FILL) bindings/c/$(1) >$(call to,$(2))
