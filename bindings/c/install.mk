@@ -9,7 +9,8 @@
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
-MANDIR     ?= $(PREFIX)/share/man
+DATADIR    ?= $(PREFIX)/share
+MANDIR     ?= $(DATADIR)/man
 DESTDIR    ?=
 
 # A path may have blanks: in a recipe it is one quoted word, and no list of make's has it.
@@ -32,6 +33,7 @@ PC    := $(LIBDIR)/pkgconfig/userengage.pc
 CMAKE := $(LIBDIR)/cmake/userengage
 MAN   := $(MANDIR)/man3/userengage.3
 SO    := $(LIBDIR)/libuserengage.so
+SHARE := $(DATADIR)/userengage
 
 # What the templates name between @s.
 DESCRIPTION       = $(call package,description)
@@ -64,12 +66,14 @@ install deb dist: | $(if $(filter lib demo test test-% bench,$(MAKECMDGOALS)),li
 
 install: ## The library, its headers and manual page below PREFIX (and DESTDIR); after `make lib`
 	$(NEEDS_LIBRARY)
-	umask 022 && mkdir -p $(call to,$(INCLUDEDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(CMAKE)) $(call to,$(MANDIR)/man3)
+	umask 022 && mkdir -p $(call to,$(INCLUDEDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(CMAKE)) $(call to,$(MANDIR)/man3) \
+	  $(call to,$(SHARE))
 	install -m 644 include/userengage.h include/userengage.hpp $(call to,$(INCLUDEDIR))
 	install -m 644 $(call quoted,$(LIBRARY).so) $(call to,$(SO).$(VERSION))
 	ln -sf libuserengage.so.$(VERSION) $(call to,$(LIBDIR)/$(SONAME))
 	ln -sf $(SONAME) $(call to,$(SO))
 	install -m 644 $(call quoted,$(LIBRARY).a) $(call to,$(LIBDIR))
+	install -m 644 bindings/c/valgrind.supp $(call to,$(SHARE))
 	@$(call fill,userengage.pc.in,$(PC))
 	@$(call fill,userengageConfig.cmake.in,$(CMAKE)/userengageConfig.cmake)
 	@$(call fill,userengageConfigVersion.cmake.in,$(CMAKE)/userengageConfigVersion.cmake)
@@ -78,8 +82,8 @@ install: ## The library, its headers and manual page below PREFIX (and DESTDIR);
 uninstall: ## Remove what `make install` put there
 	rm -f $(call to,$(INCLUDEDIR))/userengage.h $(call to,$(INCLUDEDIR))/userengage.hpp $(call to,$(PC)) $(call to,$(MAN)) \
 	  $(call to,$(SO)) $(call to,$(LIBDIR)/$(SONAME)) $(call to,$(SO).$(VERSION)) $(call to,$(LIBDIR))/libuserengage.a \
-	  $(call to,$(CMAKE))/userengageConfig.cmake $(call to,$(CMAKE))/userengageConfigVersion.cmake
-	[ ! -d $(call to,$(CMAKE)) ] || rmdir $(call to,$(CMAKE))
+	  $(call to,$(CMAKE))/userengageConfig.cmake $(call to,$(CMAKE))/userengageConfigVersion.cmake $(call to,$(SHARE))/valgrind.supp
+	for directory in $(call to,$(CMAKE)) $(call to,$(SHARE)); do [ ! -d "$$directory" ] || rmdir "$$directory"; done
 
 deb: ## Debian packages in target/debian; after `make lib`
 	$(NEEDS_LIBRARY)
