@@ -62,27 +62,50 @@ CONTENDERS = (
     Contender("PHP", "ext-curl", (*_PHP, "curl")),
 )
 
+# Over so many connections at once.
+CONNECTIONS = (8, 64)
+
+# The sources of the programs in C and C++, and what they are compiled with.
+_SOURCES = {
+    "userengage": ("userengage.c", "-luserengage"),
+    "userengage-cpp": ("userengage.cpp", "-std=c++17", "-luserengage"),
+    "libcurl": ("libcurl.c", "-lcurl"),
+    "socket": ("socket.c", "-lssl"),
+    "start": ("start.c",),
+    "many": ("many.c", "-luserengage"),
+    "queue": ("queue.c", "-luserengage"),
+    "batch": ("batch.c", "-luserengage"),
+    "multi": ("multi.c", "-lcurl"),
+}
+
+
+def over(connections: int, program: str = "queue", capacity: int = 0) -> Contender:
+    """A contender that sends many at once: a queue, a batch, or libcurl's multi interface."""
+    name = f"{program} over {connections}"
+    arguments = [str(connections), *([str(capacity)] if program == "queue" else [])]
+    return Contender("C", name, (TARGET / program, *arguments), ours=program != "multi")
+
 
 def build() -> None:
     """Installs what this machine lacks, and builds all programs."""
     subprocess.run([ROOT / "tests" / "setup", *PACKAGES], check=True)
     TARGET.mkdir(parents=True, exist_ok=True)
-    _compile("cc", "userengage.c", "userengage", "-luserengage")
-    _compile("c++", "userengage.cpp", "userengage-cpp", "-std=c++17", "-luserengage")
-    _compile("cc", "libcurl.c", "libcurl", "-lcurl")
-    _compile("cc", "socket.c", "socket", "-lssl")
-    _compile("cc", "start.c", "start")
-    _compile("cc", "many.c", "many", "-luserengage")
+    for program in ("userengage", "userengage-cpp", "libcurl", "socket", "start", "many"):
+        compile_c(program)
     for feature in ("userengage", "peers"):
         _cargo(feature)
     _venv()
 
 
-def _compile(compiler: str, source: str, program: str, *options: str) -> None:
+def compile_c(program: str) -> Path:
+    """Compiles a program in C or C++, and returns its path."""
+    source, *options = _SOURCES[program]
+    compiler = os.environ.get("CXX", "c++") if source.endswith(".cpp") else os.environ.get("CC", "cc")
     release = LIBRARY.parent
-    command = [os.environ.get("CC" if compiler == "cc" else "CXX", compiler), "-O2", "-Wall", "-Wextra"]
-    command += [f"-I{ROOT / 'include'}", "-o", str(TARGET / program), str(HERE / "c" / source)]
+    command = [compiler, "-O2", "-Wall", "-Wextra", f"-I{ROOT / 'include'}"]
+    command += ["-o", str(TARGET / program), str(HERE / "c" / source)]
     subprocess.run([*command, f"-L{release}", f"-Wl,-rpath,{release}", *options], check=True)
+    return TARGET / program
 
 
 def _cargo(feature: str) -> None:

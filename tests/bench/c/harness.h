@@ -45,8 +45,14 @@ static inline void look(struct moment *moment) {
   moment->wall = time.tv_sec * 1000000LL + time.tv_nsec / 1000;
 }
 
-/* Reads a number of messages a line, sends as many, and answers with the microseconds that they took: user, system, wall.
-   One more goes before them, uncounted, so that the connection is there. */
+/* Answers a turn with the microseconds that it took: user, system, wall. */
+static inline void answer(const struct moment *before, const struct moment *after) {
+  printf("%lld %lld %lld\n", after->user - before->user, after->system - before->system, after->wall - before->wall);
+  fflush(stdout);
+}
+
+/* Reads a number of messages a line, sends as many, and answers. One more goes before them, uncounted, so that the
+   connection is there. */
 static inline int take_turns(void (*send_one)(void)) {
   int messages;
   while (scanf("%d", &messages) == 1) {
@@ -55,8 +61,21 @@ static inline int take_turns(void (*send_one)(void)) {
     look(&before);
     for (int sent = 0; sent < messages; sent++) send_one();
     look(&after);
-    printf("%lld %lld %lld\n", after.user - before.user, after.system - before.system, after.wall - before.wall);
-    fflush(stdout);
+    answer(&before, &after);
+  }
+  return 0;
+}
+
+/* The same with many at once. As many as tell go before them, uncounted, so that the connections are there. */
+static inline int take_turns_at_many(int before_them, void (*send_all)(int messages)) {
+  int messages;
+  while (scanf("%d", &messages) == 1) {
+    struct moment before, after;
+    send_all(before_them);
+    look(&before);
+    send_all(messages);
+    look(&after);
+    answer(&before, &after);
   }
   return 0;
 }

@@ -3,9 +3,8 @@
    alone), the microseconds that the call took, of CPU and of time, and KiB: the most memory that was resident, and how
    much more that is than before the call. */
 
-#include "harness.h"
+#include "message.h"
 #include <string.h>
-#include <userengage.h>
 
 struct id {
   char text[24];
@@ -26,28 +25,17 @@ static long status_kib(const char *name) {
 int main(int argc, char **argv) {
   require(argc == 5, "usage: many COUNT CONNECTIONS MAX_PER_SECOND RESULTS");
   size_t count = strtoul(argv[1], NULL, 10);
-  ue_options options = UE_OPTIONS_INIT;
-  options.base_url = base_url();
-  options.ca_file = ca_file();
-  options.max_connections = atoi(argv[2]);
-  options.max_per_second = atoi(argv[3]);
-  ue_client *client = ue_client_new(api_key(), &options, NULL);
+  ue_client *client = new_client(atoi(argv[2]), atoi(argv[3]));
 
   struct id *ids = calloc(count, sizeof *ids);
   ue_message *messages = calloc(count, sizeof *messages);
   ue_result **results = malloc(count * sizeof *results);
   int with_results = atoi(argv[4]);
-  require(client && ids && messages && results, "no client, or no memory");
+  require(ids && messages && results, "no memory");
   memset(results, 0xff, count * sizeof *results); /* resident now, and not on the library's account */
   for (size_t i = 0; i < count; i++) {
     snprintf(ids[i].text, sizeof ids[i].text, "%zu", i + 1);
-    ue_message message = UE_MESSAGE_INIT;
-    message.client_user_id = ids[i].text;
-    message.content = CONTENT;
-    message.user = USER;
-    message.source = SOURCE;
-    message.source_context = SOURCE_CONTEXT;
-    messages[i] = message;
+    messages[i] = message_to(ids[i].text);
   }
 
   struct moment before, after;

@@ -1,17 +1,11 @@
 /* The library, from C. */
 
-#include "harness.h"
-#include <userengage.h>
+#include "message.h"
 
 static ue_client *client;
 
 static void send_one(void) {
-  ue_message message = UE_MESSAGE_INIT;
-  message.client_user_id = CLIENT_USER_ID;
-  message.content = CONTENT;
-  message.user = USER;
-  message.source = SOURCE;
-  message.source_context = SOURCE_CONTEXT;
+  ue_message message = message_to(CLIENT_USER_ID);
   ue_result *result = NULL;
   ue_status status = ue_send_conversation(client, &message, &result);
   require(status == UE_OK && ue_result_http_status(result) == 201, ue_result_message(result));
@@ -19,10 +13,7 @@ static void send_one(void) {
 }
 
 int main(void) {
-  ue_options options = UE_OPTIONS_INIT;
-  options.base_url = base_url();
-  options.ca_file = ca_file();
-  client = ue_client_new(api_key(), &options, NULL);
+  client = new_client(0, 0);
   take_turns(send_one);
   ue_free(client);
   return 0;
