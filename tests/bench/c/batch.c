@@ -18,7 +18,7 @@ static void send_all(int messages) {
     snprintf(ids[i].text, sizeof ids[i].text, "%ld", ++customer);
     batch[i] = message_to(ids[i].text);
   }
-  ue_status status = ue_send_conversations(client, batch, messages, NULL, NULL, results);
+  ue_status status = ue_send_conversations(client, batch, messages, NULL, results);
   require(status == UE_OK, "a message is not delivered");
   for (int i = 0; i < messages; i++) {
     require(ue_result_http_status(results[i]) == 201, ue_result_message(results[i]));

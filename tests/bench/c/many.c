@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
   struct moment before, after;
   long resident_before = status_kib("VmRSS:");
   look(&before);
-  ue_status status = ue_send_conversations(client, messages, count, NULL, NULL, with_results ? results : NULL);
+  ue_status status = ue_send_conversations(client, messages, count, NULL, with_results ? results : NULL);
   look(&after);
   long peak = status_kib("VmHWM:");
 
