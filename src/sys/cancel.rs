@@ -43,9 +43,10 @@ impl CancelSignal {
 
     /// Ends all waits. The reason of the first call counts. Safe in a signal handler: atomics, fstat(2) and write(2).
     pub fn cancel(&self, reason: CancelReason) {
-        let _ = self.reason.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst);
-        // The byte stays unread, so it wakes every wait. A full socket means that one was written before.
-        if let Some(ends) = self.ends.existing()
+        let is_first = self.reason.compare_exchange(0, reason as u8, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        // The byte stays unread until a reset, so it wakes every wait. One is enough: a reset must find no other.
+        if is_first
+            && let Some(ends) = self.ends.existing()
             && ends.writer.is_intact()
         {
             let _ = ends.writer.get().and_then(|mut writer| io::Write::write(&mut writer, &[1]));
@@ -58,7 +59,7 @@ impl CancelSignal {
             && let Some(ends) = self.ends.existing()
             && ends.reader.is_intact()
         {
-            let _ = ends.reader.get().and_then(|mut reader| io::Read::read(&mut reader, &mut [0; 64]));
+            let _ = ends.reader.get().and_then(|mut reader| io::Read::read(&mut reader, &mut [0; 8]));
         }
     }
 
