@@ -104,6 +104,7 @@ impl Batch<'_> {
         // The longest wait before the queue is looked at again. Other code may have closed the descriptor and opened
         // another file under its number; then nothing wakes this thread.
         const LONGEST_WAIT: Duration = Duration::from_secs(1);
+        self.check(progress)?; // it may be cancelled already
         loop {
             self.fill(progress)?;
             if progress.left == 0 {
