@@ -1,8 +1,8 @@
 //! [`Queue`]: sends messages without waiting for them. Worker threads send; finished outcomes wait to be taken, behind a
 //! descriptor that is readable while there are any. A batch is a queue that is filled and emptied.
 //!
-//! A push copies its message. A worker reads nothing that the host owns, and no callback runs on a worker: log lines wait
-//! in the queue, too.
+//! A push copies its message. A worker reads nothing that the host owns. What is taken from the queue has run no callback
+//! on a worker: its log lines wait in the queue, too. Only a [`Submission`], which is Rust's, logs from the worker.
 
 mod state;
 mod submission;
@@ -277,11 +277,19 @@ impl Shared {
 
     /// The life of a worker thread.
     fn work(self: Arc<Self>, number: usize, signal: &Arc<CancelSignal>) {
-        let hooks = Arc::new(Hooks { log: self.log_of_workers(), interrupt: None });
-        let context = self.process.context.for_worker(hooks, signal.clone(), self.clone());
+        let context = |log| {
+            let hooks = Arc::new(Hooks { log, interrupt: None });
+            self.process.context.for_worker(hooks, signal.clone(), self.clone())
+        };
+        // The log lines of a submission are not kept: nobody takes them. Its host is Rust, whose log is `Sync`.
+        let (keeps_log, logs) = (context(self.log_of_workers()), context(self.core.hooks().log.clone()));
         let mut job = self.next(number, None);
         while let Some(begun) = job {
-            let sent = panic::contain(self.is_guarded, || self.send(&begun, &context));
+            let context = if matches!(begun.tag, Tag::Value(_)) { &keeps_log } else { &logs };
+            let sent = panic::contain(self.is_guarded, || self.send(&begun, context));
+            if context.has_forked() {
+                return; // the log callback forked, and this is the child: the queue is the parent's
+            }
             let outcome = sent.unwrap_or_else(Outcome::panicked);
             job = self.next(number, Some((begun, outcome)));
         }
