@@ -350,6 +350,7 @@ impl Shared {
                 return Some(job);
             }
             self.check_idle(&state);
+            self.tell_if_owed(&mut state);
             state = state::park(state, number);
         }
     }
@@ -390,6 +391,13 @@ impl Shared {
     fn check_idle(&self, state: &State) {
         if state.idle_waiters > 0 && state.is_idle() {
             self.became_idle.notify_all(); // costs a system call even where nobody waits
+        }
+    }
+
+    /// A worker that parks makes up for what it has put off: the others may be in a long wait that began before.
+    fn tell_if_owed(&self, state: &mut State) {
+        if self.owes_a_tell.load(Ordering::Relaxed) {
+            self.tell(state);
         }
     }
 
