@@ -319,7 +319,7 @@ impl Shared {
 
     /// Hands in the outcome of the last job of a worker, and takes the next one. Waits for one; `None` if the worker is to
     /// end.
-    fn next(&self, number: usize, finished: Option<(Job, Outcome)>) -> Option<Job> {
+    fn next(self: &Arc<Self>, number: usize, finished: Option<(Job, Outcome)>) -> Option<Job> {
         if let Some((Job { tag: Tag::Submission(slot), .. }, outcome)) = &finished {
             slot.finish(outcome.clone()); // without the lock: it wakes a waker of the host
         }
@@ -351,6 +351,9 @@ impl Shared {
             }
             self.check_idle(&state);
             self.tell_if_owed(&mut state);
+            if let Some(deadline) = state.first_deadline() {
+                self.watch(&mut state, deadline);
+            }
             state = state::park(state, number);
         }
     }

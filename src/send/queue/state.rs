@@ -317,6 +317,11 @@ impl State {
         is_first
     }
 
+    /// The first deadline of the messages that are ready.
+    pub fn first_deadline(&self) -> Option<Instant> {
+        self.ready.iter().filter_map(|job| job.deadline).min()
+    }
+
     pub fn find_next_expiry(&mut self) {
         let waiting = self.ready.iter().chain(self.behind.values().flatten());
         self.next_expiry = waiting.filter_map(|job| job.deadline).min();
