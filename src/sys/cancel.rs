@@ -78,4 +78,14 @@ impl CancelSignal {
     pub fn interest(&self) -> Option<Interest> {
         self.ends.current(Ends::new).ok().map(|ends| Interest::read(&ends.reader))
     }
+
+    /// Makes the descriptor readable without a cancel, as if other code had opened a file under its number.
+    #[cfg(test)]
+    pub fn disturb(&self) {
+        let ends = self.ends.existing().unwrap();
+        io::Write::write_all(&mut ends.writer.get().unwrap(), b"x").unwrap();
+    }
 }
+
+#[cfg(test)]
+mod tests;

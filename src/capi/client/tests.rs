@@ -1,4 +1,4 @@
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char, c_void};
 use std::mem::{offset_of, zeroed};
 use std::net::{Ipv4Addr, TcpListener};
 use std::ptr::NonNull;
@@ -33,6 +33,9 @@ fn message() -> ue_message {
     message.struct_size = size_of::<ue_message>();
     message.client_user_id = c"1".as_ptr();
     message.content = c"Hi".as_ptr();
+    message.client_user_id_length = super::super::types::NUL_TERMINATED;
+    message.content_length = super::super::types::NUL_TERMINATED;
+    message.source_context_length = super::super::types::NUL_TERMINATED;
     message
 }
 
@@ -53,7 +56,7 @@ fn a_count_that_no_array_can_have_is_refused_before_anything_is_written_and_the_
     let message = message();
     // SAFETY: none is read or written.
     let send = |count: usize, messages: *const ue_message, results: *mut *mut ue_result| unsafe {
-        ue_send_conversations(client, messages, count, None, ptr::null_mut(), results)
+        ue_send_conversations(client, messages, count, ptr::null(), results)
     };
     let most = isize::MAX as usize;
     for count in [usize::MAX, usize::MAX - 1, most + 1, most, most / 8, most / size_of::<ue_message>() + 1] {
@@ -68,8 +71,7 @@ fn a_count_that_no_array_can_have_is_refused_before_anything_is_written_and_the_
     // SAFETY: it is not used again.
     unsafe { ue_free(client) };
     // SAFETY: NULL is taken.
-    let status =
-        unsafe { ue_send_conversations(ptr::null_mut(), &message, usize::MAX, None, ptr::null_mut(), nowhere.cast()) };
+    let status = unsafe { ue_send_conversations(ptr::null_mut(), &message, usize::MAX, ptr::null(), nowhere.cast()) };
     assert_eq!(status, ue_status::UE_INVALID_ARGUMENT);
 }
 
@@ -87,16 +89,17 @@ fn a_count_is_measured_by_the_struct_of_the_caller() {
 
 #[test]
 fn a_recipient_is_the_same_with_and_without_a_length_and_none_where_it_cannot_be_read() {
-    let mut messages = [message(); 4];
+    let mut messages = [message(); 5];
     messages[1].client_user_id = c"12".as_ptr();
     messages[1].client_user_id_length = 1;
     messages[2].client_user_id = ptr::null();
     messages[3].struct_size += size_of::<usize>();
+    messages[4].client_user_id_length = 0;
     // SAFETY: the messages outlive the batch.
     let batch = unsafe { input::batch(messages.as_ptr(), messages.len()) }.unwrap();
-    let recipients = [0, 1, 2, 3].map(|index| batch.recipient(index));
-    assert_eq!(recipients, [Some(&b"1"[..]), Some(b"1"), None, None]);
-    assert_eq!([0, 1, 2, 3].map(|index| batch.get(index).is_ok()), [true, true, false, false]);
+    let recipient = |index| batch.get(index).ok().map(|message| message.recipient().to_owned());
+    let recipients = [0, 1, 2, 3, 4].map(recipient);
+    assert_eq!(recipients, [Some("1"), Some("1"), None, None, Some("")].map(|id| id.map(str::to_owned)));
 }
 
 #[test]

@@ -2,9 +2,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::http::CancelSignal;
 use crate::http::request::is_loopback;
 use crate::model::hooks::Hooks;
+use crate::sys::CancelSignal;
 
 fn context() -> CallContext {
     CallContext::new(Arc::new(Hooks::default()), Arc::new(CancelSignal::new().unwrap()))
@@ -218,4 +218,26 @@ fn the_interrupt_callback_ends_a_lookup() {
     let context = CallContext::new(Arc::new(hooks), Arc::new(CancelSignal::new().unwrap()));
     let found = dns.resolve("h", 443, &context, Instant::now() + LONG);
     assert!(matches!(found, Err(Fault::Cancelled)));
+}
+
+#[test]
+fn a_cancel_ends_the_wait_for_a_resolver_that_never_answers() {
+    static GO_ON: Mutex<()> = Mutex::new(());
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    let _blocker = GO_ON.lock().unwrap();
+    let dns = Dns::new(|_| {
+        STARTED.fetch_add(1, Ordering::SeqCst);
+        drop(GO_ON.lock());
+        Ok(vec![Ipv4Addr::LOCALHOST.into()])
+    });
+    let cancel = Arc::new(CancelSignal::new().unwrap());
+    let context = context().for_call(Some(cancel.clone()));
+    thread::scope(|threads| {
+        let call = threads.spawn(|| dns.resolve("h", 443, &context, Instant::now() + LONG));
+        while STARTED.load(Ordering::SeqCst) == 0 {
+            thread::yield_now();
+        }
+        cancel.cancel(crate::sys::CancelReason::Cancelled);
+        assert!(matches!(call.join().unwrap(), Err(Fault::Cancelled)));
+    });
 }

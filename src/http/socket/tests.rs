@@ -2,8 +2,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use super::*;
-use crate::http::CancelSignal;
 use crate::model::hooks::Hooks;
+use crate::sys::CancelSignal;
 
 fn connect(addresses: &[SocketAddr], wait: Duration) -> Result<Socket, Fault> {
     let context = CallContext::new(Arc::new(Hooks::default()), Arc::new(CancelSignal::new().unwrap()));

@@ -6,8 +6,8 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection};
 
 use super::*;
-use crate::http::CancelSignal;
 use crate::model::hooks::Hooks;
+use crate::sys::CancelSignal;
 
 /// A session with a server. After the handshake the server runs `serve` in a thread of its own.
 fn session<T: Send + 'static>(

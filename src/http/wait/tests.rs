@@ -3,6 +3,7 @@ use std::sync::atomic::AtomicUsize;
 use std::thread;
 
 use super::*;
+use crate::sys::Pair;
 
 /// A context with an interrupt callback that takes `takes`, and a counter of its calls.
 fn asking(takes: Duration) -> (CallContext, Arc<AtomicUsize>) {
@@ -46,7 +47,7 @@ fn after_the_deadline_a_ready_socket_counts_once() {
     assert!(context.until_ready(&[Interest::read(&ours)], deadline).is_ok());
     assert!(matches!(context.until_ready(&[Interest::read(&ours)], deadline), Err(Stop::Deadline)));
     // Another call may still poll once.
-    assert!(context.for_call().until_ready(&[Interest::read(&ours)], deadline).is_ok());
+    assert!(context.for_call(None).until_ready(&[Interest::read(&ours)], deadline).is_ok());
 }
 
 #[test]
@@ -70,17 +71,21 @@ fn after_a_callback_that_outlasts_the_deadline_nothing_starts_and_nothing_waits(
 }
 
 #[test]
-fn both_cancel_signals_end_every_wait_and_busy_work() {
-    for (of_batch, end) in [(false, CancelReason::Closed), (true, CancelReason::Cancelled)] {
-        let (client, _) = asking(Duration::ZERO);
-        let batch = Arc::new(CancelSignal::new().unwrap());
-        let context = client.for_batch(Arc::new(Hooks::default()), batch.clone());
-        let (ours, _theirs) = readable();
-        if of_batch {
-            batch.cancel(end)
-        } else {
-            client.signal().cancel(end)
+fn every_cancel_signal_ends_every_wait_and_busy_work() {
+    struct Nothing;
+    impl PutOff for Nothing {
+        fn left(&self) -> Option<Duration> {
+            None
         }
+        fn make_up(&self) {}
+    }
+    for (which, end) in [(0, CancelReason::Closed), (1, CancelReason::Cancelled), (2, CancelReason::Cancelled)] {
+        let (client, _) = asking(Duration::ZERO);
+        let [worker, message] = [(); 2].map(|()| Arc::new(CancelSignal::new().unwrap()));
+        let context = client.for_worker(Arc::new(Hooks::default()), worker.clone(), Arc::new(Nothing));
+        let context = context.for_call(Some(message.clone()));
+        let (ours, _theirs) = readable();
+        [client.signal(), &worker, &message][which].cancel(end);
         let far = Instant::now() + Duration::from_secs(60);
         for stopped in [context.check(), context.check_time(far), context.until(far)] {
             assert!(matches!(
@@ -89,15 +94,40 @@ fn both_cancel_signals_end_every_wait_and_busy_work() {
             ));
         }
         assert!(context.until_ready(&[Interest::read(&ours)], far).is_err());
-        assert_eq!(client.check().is_err(), !of_batch);
+        assert_eq!(client.check().is_err(), which == 0);
     }
+}
+
+#[test]
+fn what_a_worker_has_put_off_is_made_up_for_while_it_waits() {
+    struct Once(AtomicUsize);
+    impl PutOff for Once {
+        fn left(&self) -> Option<Duration> {
+            (self.0.load(Ordering::SeqCst) == 0).then_some(Duration::from_millis(1))
+        }
+        fn make_up(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let (client, put_off) = (asking(Duration::ZERO).0, Arc::new(Once(AtomicUsize::new(0))));
+    let signal = Arc::new(CancelSignal::new().unwrap());
+    let context = client.for_worker(Arc::new(Hooks::default()), signal.clone(), put_off.clone());
+    thread::scope(|threads| {
+        let wait = threads.spawn(|| context.until(Instant::now() + Duration::from_secs(60)));
+        while put_off.0.load(Ordering::SeqCst) == 0 {
+            thread::yield_now();
+        }
+        signal.cancel(CancelReason::Cancelled);
+        assert!(matches!(wait.join().unwrap(), Err(Stop::Cancelled)));
+    });
+    assert_eq!(put_off.0.load(Ordering::SeqCst), 1);
 }
 
 #[test]
 fn a_wake_up_without_a_cancel_neither_ends_a_wait_nor_hides_its_deadline() {
     let context = CallContext::new(Arc::new(Hooks::default()), Arc::new(CancelSignal::new().unwrap()));
     // Simulates other code that has opened a file under the descriptor's number.
-    context.signal().writer.get().unwrap().write_all(b"x").unwrap();
+    context.signal().disturb();
     let started = Instant::now();
     context.until(started + Duration::from_millis(50)).unwrap();
     let took = started.elapsed();

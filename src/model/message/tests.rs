@@ -95,3 +95,32 @@ fn a_lack_of_memory_for_the_body_is_an_error_that_names_the_content() {
     let told = String::from_utf8_lossy(&child.stdout);
     assert!(child.status.success() && told.contains("1 passed"), "{told}{}", String::from_utf8_lossy(&child.stderr));
 }
+
+#[test]
+fn an_owned_copy_is_the_same_message_and_shares_its_cancel() {
+    let cancel = Cancel::new().unwrap();
+    let message = Message::new("żółć", "Hi").user(7).source(Source(9)).source_context(" {} ");
+    let message = message.timeout(Duration::from_secs(3)).cancel(&cancel);
+    let copy: Message<'static> = message.to_owned().unwrap();
+    assert!(copy == message && copy.size() == message.size());
+    assert_eq!(copy.size(), "żółćHi {} ".len());
+    cancel.trigger();
+    assert!(copy.cancel_signal().unwrap().is_triggered());
+    // It is a copy, not checked: an invalid message stays invalid.
+    let invalid = Message::new("", "").to_owned().unwrap();
+    assert_eq!(refusal(invalid), refusal(Message::new("", "")));
+}
+
+#[test]
+fn a_timeout_in_which_nothing_can_be_sent_is_refused_by_name() {
+    let default = Duration::from_secs(30);
+    let checked = |timeout| Message::new(1, "Hi").timeout(timeout).checked_timeout(default);
+    assert_eq!(Message::new(1, "Hi").checked_timeout(default).unwrap(), default);
+    assert_eq!(checked(Duration::from_millis(1)).unwrap(), Duration::from_millis(1));
+    for (timeout, start) in
+        [(Duration::ZERO, "timeout is 0"), (Duration::from_secs(1 << 40), "timeout is 1099511627776000 ms")]
+    {
+        let text = checked(timeout).unwrap_err().to_string();
+        assert!(text.starts_with(start), "{text}");
+    }
+}

@@ -1,1 +1,500 @@
+use std::collections::HashMap;
+use std::net::{TcpListener, TcpStream};
 
+use super::*;
+use crate::Client;
+use crate::model::options::Options;
+use crate::model::outcome::Delivery;
+use ue_sandbox::Sandbox;
+
+fn sandbox() -> Sandbox {
+    Sandbox::start(ue_sandbox::Options::default()).unwrap()
+}
+
+fn client_of(base_url: String, connections: u32, change: impl FnOnce(&mut Options)) -> Client {
+    let mut options = Options::default();
+    (options.base_url, options.max_connections) = (base_url, connections);
+    change(&mut options);
+    Client::new(ue_sandbox::API_KEY, options).unwrap()
+}
+
+fn queue(client: &Client) -> Queue {
+    client.queue(QueueOptions::default()).unwrap()
+}
+
+/// A listener that accepts connections and never answers.
+struct Silent(TcpListener);
+
+impl Silent {
+    fn new() -> Self {
+        Silent(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    fn base_url(&self) -> String {
+        format!("http://{}/", self.0.local_addr().unwrap())
+    }
+
+    fn accept(&self) -> TcpStream {
+        self.0.accept().unwrap().0
+    }
+}
+
+fn message(user: u64) -> Message<'static> {
+    Message::new(user, "Hi")
+}
+
+fn is_readable(queue: &Queue) -> bool {
+    sys::poll(&[queue.shared().unwrap().interest()], Duration::ZERO).unwrap().any()
+}
+
+/// Waits until something can be taken, and takes at most `most`.
+fn take(queue: &Queue, most: usize) -> Vec<(usize, Outcome)> {
+    let ready = sys::poll(&[queue.shared().unwrap().interest()], Duration::from_secs(20)).unwrap();
+    assert!(ready.any(), "nothing was finished within 20 s");
+    let mut taken = Vec::new();
+    queue.take(most, &mut |value, outcome| taken.push((value, outcome))).unwrap();
+    taken
+}
+
+#[test]
+fn the_descriptor_is_readable_exactly_while_something_can_be_taken() {
+    let (sandbox, mut taken) = (sandbox(), 0);
+    let client = client_of(sandbox.base_url(), 4, |_| ());
+    let queue = queue(&client);
+    assert!(!is_readable(&queue));
+    for value in 0..100 {
+        queue.push(&message(1 + value as u64), value).unwrap();
+    }
+    assert_eq!(queue.wait_in(Duration::from_secs(20)), Status::Ok);
+    assert!(is_readable(&queue));
+    while taken < 100 {
+        let count = take(&queue, 7).len();
+        assert_eq!(count, 7.min(100 - taken));
+        taken += count;
+        assert_eq!(is_readable(&queue), taken < 100, "after {taken}");
+    }
+    // An edge: it becomes readable anew.
+    queue.push(&message(1), 7).unwrap();
+    assert_eq!(take(&queue, 7)[0].0, 7);
+    assert!(!is_readable(&queue));
+}
+
+/// Outcomes are gathered for a moment while all workers are busy. A worker that then has nothing to do must not leave it
+/// to the others, which may be in a wait that began before.
+#[test]
+fn an_outcome_is_told_at_once_also_if_no_further_message_may_be_begun() {
+    for _ in 0..20 {
+        let sandbox = sandbox();
+        sandbox.order(&serde_json::json!({"fault": "hang", "client_user_id": "1"})).unwrap();
+        for user in ["2", "3"] {
+            sandbox.order(&serde_json::json!({"fault": "status", "status": 502, "client_user_id": user})).unwrap();
+        }
+        let client = client_of(sandbox.base_url(), 2, |options| options.max_attempts = 1);
+        let mut options = QueueOptions::default();
+        options.max_failures_in_a_row = 3;
+        let queue = client.queue(options).unwrap();
+        queue.push(&message(1), 1).unwrap();
+        while sandbox.journal().requests(0).is_empty() {
+            thread::yield_now();
+        }
+        let started = Instant::now();
+        (2..10).for_each(|user| queue.push(&message(user), user as usize).unwrap());
+        let mut taken = Vec::new();
+        while taken.len() < 2 {
+            taken.extend(take(&queue, 10));
+        }
+        let values: Vec<_> = taken.iter().map(|(value, _)| *value).collect();
+        assert_eq!(values, [2, 3]);
+        assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn values_come_back_as_they_were_given_also_if_they_are_given_twice() {
+    let sandbox = sandbox();
+    let queue = queue(&client_of(sandbox.base_url(), 4, |_| ()));
+    for value in [0, usize::MAX, 7, 7] {
+        queue.push(&message(1), value).unwrap();
+    }
+    assert!(queue.wait(Duration::from_secs(20)));
+    let mut values: Vec<_> = take(&queue, usize::MAX).into_iter().map(|(value, _)| value).collect();
+    values.sort_unstable();
+    assert_eq!(values, [0, 7, 7, usize::MAX]);
+}
+
+#[test]
+fn capacity_counts_what_was_not_taken() {
+    let sandbox = sandbox();
+    let mut options = QueueOptions::default();
+    options.capacity = 3;
+    let queue = client_of(sandbox.base_url(), 1, |_| ()).queue(options).unwrap();
+    (0..3).for_each(|value| queue.push(&message(1), value).unwrap());
+    assert!(queue.wait(Duration::from_secs(20)));
+    let refused = queue.push(&message(1), 3).unwrap_err();
+    assert_eq!((refused.status(), refused.delivery()), (Status::QueueFull, Delivery::NotDelivered));
+    assert!(refused.to_string().contains("holds 3 messages, which is its capacity"), "{refused}");
+    assert_eq!(take(&queue, 1).len(), 1);
+    queue.push(&message(1), 4).unwrap();
+    assert!(queue.wait(Duration::from_secs(20)));
+    assert_eq!(take(&queue, usize::MAX).len(), 3);
+    assert_eq!(sandbox.journal().requests(0).len(), 4);
+}
+
+#[test]
+fn cancelling_ends_those_that_wait_at_once_and_tells_how_many_it_ended() {
+    let silent = Silent::new();
+    let client = client_of(silent.base_url(), 2, |_| ());
+    let queue = queue(&client);
+    for (user, value) in [(1, 10), (2, 20), (3, 30), (3, 20), (1, 10), (4, 40)] {
+        queue.push(&message(user), value).unwrap();
+    }
+    let _connections = [silent.accept(), silent.accept()];
+    assert_eq!(queue.cancel(99), 0);
+    // One in flight, one behind another message to its user.
+    assert_eq!(queue.cancel(20), 2);
+    assert_eq!(queue.cancel(30), 1);
+    let mut taken = take(&queue, usize::MAX);
+    while taken.len() < 3 {
+        taken.extend(take(&queue, usize::MAX));
+    }
+    for (value, outcome) in &taken {
+        assert_eq!((outcome.status(), outcome.attempts() <= 1), (Status::Cancelled, true), "{value}: {outcome:?}");
+    }
+    assert_eq!(queue.cancel(20), 0, "it is finished");
+    // Both messages with this value: the one in flight and the one behind it.
+    assert_eq!(queue.cancel(10), 2);
+    assert!(queue.cancel(40) == 1 && queue.wait(Duration::from_secs(20)));
+}
+
+#[test]
+fn a_cancel_is_never_late_for_the_next_message_of_the_worker() {
+    let sandbox = sandbox();
+    let client = client_of(sandbox.base_url(), 1, |_| ());
+    let queue = queue(&client);
+    let mut cancelled = 0;
+    for round in 0..300 {
+        queue.push(&message(1), 0).unwrap();
+        queue.push(&message(1), 1).unwrap();
+        // At another moment of the first message in each round, and more than once.
+        (0..round * 7).for_each(|_| thread::yield_now());
+        for _ in 0..3 {
+            queue.cancel(0);
+        }
+        let mut taken: HashMap<usize, Outcome> = HashMap::new();
+        while taken.len() < 2 {
+            taken.extend(take(&queue, usize::MAX));
+        }
+        assert_eq!(taken[&1].status(), Status::Ok, "round {round}: {:?}", taken[&1]);
+        cancelled += usize::from(taken[&0].status() == Status::Cancelled);
+    }
+    assert!((1..300).contains(&cancelled), "{cancelled} of 300: the moments differ too little");
+}
+
+/// Whatever a worker was cancelled with before, the next cancel wakes it at once and not at the next look.
+#[test]
+fn many_cancels_of_one_message_do_not_delay_that_of_the_next() {
+    let silent = Silent::new();
+    let client = client_of(silent.base_url(), 1, |_| ());
+    let queue = queue(&client);
+    let mut quickest = Duration::MAX;
+    for _ in 0..5 {
+        queue.push(&message(1), 0).unwrap();
+        queue.push(&message(2), 1).unwrap();
+        let _first = silent.accept();
+        for _ in 0..1000 {
+            queue.cancel(0);
+        }
+        let _second = silent.accept();
+        let started = Instant::now();
+        assert_eq!(queue.cancel(1), 1);
+        assert!(queue.wait(Duration::from_secs(20)));
+        quickest = quickest.min(started.elapsed());
+        assert_eq!(take(&queue, usize::MAX).len(), 2);
+    }
+    assert!(quickest < Duration::from_millis(50), "{quickest:?}");
+}
+
+#[test]
+fn log_lines_are_kept_until_they_are_taken_on_the_thread_that_takes() {
+    let sandbox = sandbox();
+    let (lines, own) = (Arc::new(Mutex::new(Vec::new())), thread::current().id());
+    let record = lines.clone();
+    let log: hooks::Log = Arc::new(move |level, text: &str| {
+        assert_eq!(thread::current().id(), own);
+        record.lock().unwrap().push((level, text.to_owned()));
+    });
+    let client = client_of(sandbox.base_url(), 4, |options| options.log = Some((Level::Trace, log)));
+    let queue = queue(&client);
+    for user in 1..=1500 {
+        queue.push(&Message::new(user, "s3cret"), 0).unwrap();
+    }
+    assert!(queue.wait(Duration::from_secs(60)));
+    assert!(lines.lock().unwrap().is_empty() && is_readable(&queue));
+    assert_eq!(take(&queue, 0).len(), 0);
+    let lines = lines.lock().unwrap();
+    // Beyond a number they are counted and dropped.
+    assert!(lines.len() > 4000 && lines.len() < 4200, "{}", lines.len());
+    assert!(lines.last().unwrap().1.ends_with(" log lines were lost: take from the queue more often"));
+    assert!(lines.iter().all(|(_, text)| !text.contains("s3cret") && !text.contains(ue_sandbox::API_KEY)));
+}
+
+#[test]
+fn sixteen_threads_push_take_and_cancel_at_once_and_every_push_gets_one_outcome() {
+    const EACH: usize = 150;
+    let sandbox = sandbox();
+    let client = client_of(sandbox.base_url(), 8, |_| ());
+    let mut options = QueueOptions::default();
+    options.capacity = 200;
+    let queue = client.queue(options).unwrap();
+    let (accepted, finished) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let is_done = AtomicBool::new(false);
+    thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(|| {
+                while !is_done.load(Ordering::SeqCst) || is_readable(&queue) {
+                    queue.take(5, &mut |value, outcome| finished.lock().unwrap().push((value, outcome))).unwrap();
+                    thread::yield_now();
+                }
+            });
+        }
+        let pushing: Vec<_> = (0..12)
+            .map(|thread| {
+                let (queue, accepted) = (&queue, &accepted);
+                threads.spawn(move || {
+                    for number in 0..EACH {
+                        let value = thread * EACH + number;
+                        // Each with a user of its own in the journal; but some wait behind others.
+                        let message = Message::new(1 + (value % 40) as u64, value.to_string());
+                        loop {
+                            match queue.push(&message, value) {
+                                Ok(()) => break accepted.lock().unwrap().push(value),
+                                Err(error) => assert_eq!(error.status(), Status::QueueFull),
+                            }
+                            thread::yield_now();
+                        }
+                        if value % 3 == 0 {
+                            queue.cancel(value);
+                        }
+                    }
+                })
+            })
+            .collect();
+        pushing.into_iter().for_each(|thread| thread.join().unwrap());
+        assert!(queue.wait(Duration::from_secs(60)));
+        is_done.store(true, Ordering::SeqCst);
+    });
+    let mut finished = finished.into_inner().unwrap();
+    finished.sort_by_key(|(value, _)| *value);
+    let mut accepted = accepted.into_inner().unwrap();
+    accepted.sort_unstable();
+    assert_eq!(finished.iter().map(|(value, _)| *value).collect::<Vec<_>>(), accepted);
+    let mut shown: HashMap<usize, usize> = HashMap::new();
+    for conversation in sandbox.journal().conversations(0) {
+        *shown.entry(conversation.message.content.parse().unwrap()).or_default() += 1;
+    }
+    for (value, outcome) in finished {
+        let shown = shown.get(&value).copied().unwrap_or_default();
+        let is_true = match outcome.delivery() {
+            Delivery::Delivered => shown == 1,
+            Delivery::NotDelivered => shown == 0,
+            Delivery::Unknown => shown <= 1 && outcome.status() == Status::Cancelled,
+        };
+        assert!(is_true, "{value} was shown {shown} times: {outcome:?}");
+        assert!(value % 3 == 0 || outcome.status() == Status::Ok, "{value} was not cancelled: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_call_to_a_black_hole_is_cancelled_at_once() {
+    let (_hole, address) = sys::black_hole();
+    let client = client_of(format!("http://{address}/"), 1, |_| ());
+    let queue = queue(&client);
+    queue.push(&message(1), 1).unwrap();
+    // It is in flight as soon as it does not wait any more.
+    while queue.shared().unwrap().waiting().0 > 0 {
+        thread::yield_now();
+    }
+    assert_eq!(queue.cancel(1), 1);
+    let (_, outcome) = take(&queue, 1).remove(0);
+    assert_eq!((outcome.status(), outcome.delivery()), (Status::Cancelled, Delivery::NotDelivered));
+}
+
+#[test]
+fn what_was_not_taken_is_freed_with_the_queue_and_what_is_in_it_ends() {
+    let silent = Silent::new();
+    let client = client_of(silent.base_url(), 2, |_| ());
+    let queue = queue(&client);
+    for value in 0..1000 {
+        queue.push(&message(1 + value as u64), value).unwrap();
+    }
+    let _connections = [silent.accept(), silent.accept()];
+    let shared = queue.shared().unwrap().clone();
+    drop(queue);
+    assert_eq!(Arc::strong_count(&shared), 1, "the threads have ended");
+    let mut state = shared.lock();
+    assert!(state.is_idle());
+    let statuses = state.done.drain(..).map(|(_, outcome)| (outcome.status(), outcome.delivery()));
+    let (unknown, rest): (Vec<_>, Vec<_>) = statuses.partition(|(_, delivery)| *delivery == Delivery::Unknown);
+    assert!(unknown.len() <= 2 && unknown.len() + rest.len() == 1000);
+    assert!(rest.iter().all(|outcome| *outcome == (Status::Cancelled, Delivery::NotDelivered)));
+}
+
+mod of_the_state {
+    //! Which message waits for what.
+
+    use super::*;
+
+    fn job(user: u64, tag: usize) -> Job {
+        Job { message: message(user), tag: Tag::Value(tag), user, pushed: Instant::now(), deadline: None }
+    }
+
+    fn state(workers: usize, max_failures: u32) -> State {
+        let mut state = State::new(max_failures);
+        state.workers = (0..workers).map(|_| Worker::new().unwrap()).collect();
+        state
+    }
+
+    fn begun(state: &mut State, worker: usize) -> Option<usize> {
+        let Tag::Value(value) = state.begin(worker)?.tag else { unreachable!() };
+        Some(value)
+    }
+
+    #[test]
+    fn a_message_waits_for_the_one_before_it_to_its_user_and_for_no_other() {
+        let mut state = state(2, 0);
+        let is_ready: Vec<_> = [(1, 10), (1, 11), (2, 20), (1, 12)].map(|(user, tag)| state.add(job(user, tag))).into();
+        assert_eq!(is_ready, [true, false, true, false]);
+        assert_eq!([begun(&mut state, 0), begun(&mut state, 1)], [Some(10), Some(20)]);
+        assert!(state.begin(0).is_none());
+        state.release(1);
+        assert_eq!([begun(&mut state, 0), begun(&mut state, 0)], [Some(11), None]);
+        state.release(2);
+        assert!(state.begin(1).is_none());
+        state.release(1);
+        assert_eq!(begun(&mut state, 0), Some(12));
+        state.release(1);
+        assert!(state.is_idle() && state.load() == 0 && state.waiting() == (0, 0));
+    }
+
+    #[test]
+    fn a_message_that_is_taken_out_makes_way_for_the_next_to_its_user() {
+        let mut state = state(1, 0);
+        for (user, tag) in [(1, 10), (1, 11), (1, 12), (2, 20)] {
+            state.add(job(user, tag));
+        }
+        let removed =
+            |state: &mut State, tag| state.remove(|job| matches!(job.tag, Tag::Value(value) if value == tag)).len();
+        assert_eq!([removed(&mut state, 11), removed(&mut state, 10), removed(&mut state, 10)], [1, 1, 0]);
+        assert_eq!(state.waiting().0, 2);
+        assert_eq!([begun(&mut state, 0), begun(&mut state, 0)], [Some(20), Some(12)]);
+        state.release(1);
+        state.release(2);
+        assert!(state.add(job(1, 13)), "nothing to the user is left");
+    }
+
+    #[test]
+    fn all_messages_can_be_taken_out_at_once() {
+        let mut state = state(1, 0);
+        for tag in 0..100 {
+            state.add(job(tag as u64 % 7, tag));
+        }
+        assert_eq!(begun(&mut state, 0), Some(0));
+        assert_eq!(state.remove(|_| true).len(), 99);
+        assert!(state.waiting() == (0, 0) && !state.is_idle());
+        assert!(!state.add(job(0, 1)), "the one in flight is to this user");
+        state.release(0);
+        assert_eq!(begun(&mut state, 0), Some(1));
+    }
+
+    #[test]
+    fn the_message_that_no_worker_could_take_is_taken_out_again() {
+        let mut state = state(1, 0);
+        assert!(state.add(job(1, 10)));
+        state.remove_last_added();
+        assert!(state.is_idle() && state.waiting() == (0, 0));
+        assert!(state.add(job(1, 11)));
+    }
+
+    #[test]
+    fn after_a_failure_only_so_many_are_in_flight_as_may_still_fail() {
+        let mut state = state(8, 5);
+        for tag in 0..20 {
+            state.add(job(tag as u64, tag));
+        }
+        let begin = |state: &mut State| state.may_begin() && state.begin(0).is_some();
+        assert!((0..4).all(|_| begin(&mut state)));
+        let unknown = Outcome::new(Status::ServerError, Delivery::Unknown);
+        state.release(0);
+        assert!(!state.count(&unknown));
+        // One has failed, three are in flight: one more may be begun.
+        assert!(begin(&mut state) && !begin(&mut state));
+        for user in 1..4 {
+            state.release(user);
+            assert!(!state.count(&unknown) && !begin(&mut state));
+        }
+        // Four have failed, one is in flight.
+        assert!(!state.may_begin() && state.suspended().is_none());
+        state.release(4);
+        assert!(state.count(&unknown), "the fifth");
+        assert_eq!(state.suspended().unwrap().status(), Status::Suspended);
+        assert!(!state.count(&unknown), "it is told once");
+        state.resume();
+        assert!(state.suspended().is_none() && begin(&mut state));
+    }
+
+    #[test]
+    fn what_is_no_sign_of_an_outage_neither_counts_nor_ends_a_row() {
+        use Delivery::{Delivered, NotDelivered, Unknown};
+        let mut limited = Outcome::new(Status::RateLimited, NotDelivered);
+        let neither = [
+            Outcome::new(Status::InvalidArgument, NotDelivered),
+            Outcome::new(Status::Cancelled, Unknown),
+            Outcome::new(Status::Cancelled, NotDelivered),
+            Outcome::new(Status::Closed, Unknown),
+            limited.clone(),
+        ];
+        limited.http_status = Some(429);
+        let failures = [
+            limited,
+            Outcome::new(Status::Connect, NotDelivered),
+            Outcome::new(Status::Tls, NotDelivered),
+            Outcome::new(Status::Unauthorized, NotDelivered),
+            Outcome::new(Status::Timeout, Unknown),
+            Outcome::new(Status::Internal, Unknown),
+        ];
+        let mut wrong = Outcome::new(Status::NotFound, NotDelivered);
+        wrong.retry = crate::model::outcome::Retry::Never;
+        let count = |outcomes: &[&Outcome]| {
+            let mut state = State::new(2);
+            outcomes.iter().map(|outcome| state.count(outcome)).collect::<Vec<_>>()
+        };
+        for failure in &failures {
+            for between in &neither {
+                assert_eq!(count(&[failure, between, failure]), [false, false, true], "{failure:?} {between:?}");
+            }
+            for end in [&wrong, &Outcome::new(Status::Ok, Delivered)] {
+                assert_eq!(count(&[failure, end, failure]), [false; 3], "{failure:?} {end:?}");
+            }
+        }
+        let mut off = State::new(0);
+        assert!((0..1000).all(|_| !off.count(&failures[1])), "0 is off");
+    }
+
+    #[test]
+    fn the_next_expiry_is_that_of_the_first_deadline() {
+        let mut state = state(1, 0);
+        let now = Instant::now();
+        let later = |seconds| now + Duration::from_secs(seconds);
+        assert!(state.watch(later(5)) && !state.watch(later(9)) && state.watch(later(2)));
+        for (user, seconds) in [(1, 8), (1, 3), (2, 6)] {
+            state.add(Job { deadline: Some(later(seconds)), ..job(user, 0) });
+        }
+        state.add(job(3, 0));
+        assert_eq!(state.first_deadline(), Some(later(6)));
+        state.find_next_expiry();
+        assert_eq!(state.next_expiry, Some(later(3)), "also of those behind another to their user");
+        state.remove(|_| true);
+        state.find_next_expiry();
+        assert_eq!(state.next_expiry, None);
+    }
+}
