@@ -8,8 +8,9 @@ use userengage::Delivery::{self, Delivered, NotDelivered, Unknown};
 use userengage::Status::{self, BadReply, Ok, RateLimited, Rejected, ServerError};
 use userengage::{Client, Level};
 
-use super::raw::{Raw, Then};
-use super::support::*;
+use super::send;
+use crate::raw::{Raw, Then};
+use crate::support::*;
 
 /// An answer and its expected outcome, with at most once.
 struct Case {
@@ -81,7 +82,7 @@ impl Case {
         options.timeout = self.timeout;
         options.log = Some((Level::Trace, Arc::new(move |_, text: &str| log.lock().unwrap().push_str(text))));
         let client = Client::new(sandbox().api_key(), options).unwrap();
-        let outcome = outcome(client.send_conversation(&User::new().message()));
+        let outcome = outcome(send(&client, &User::new().message()));
         let got = (outcome.status(), outcome.delivery(), outcome.attempts());
         assert_eq!(got, (self.status, self.delivery, self.requests), "{context}: {outcome:?}");
         assert_eq!(server.requests(), self.requests as usize, "{context}");

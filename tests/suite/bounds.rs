@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use userengage::{Delivery, Outcome, Status};
 
-use super::support::*;
+use super::send;
+use crate::support::*;
 
 fn sent(fault: Value) -> (Outcome, Duration, User) {
     let user = User::new();
@@ -14,7 +15,7 @@ fn sent(fault: Value) -> (Outcome, Duration, User) {
         options.timeout = Duration::from_secs(2);
         options.max_attempts = 1;
     });
-    let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
+    let (outcome, took) = timed(|| outcome(send(&client, &user.message())));
     assert!(took < Duration::from_millis(2500), "{took:?}");
     assert_honest(&outcome, user.shown(), "bounds");
     (outcome, took, user)

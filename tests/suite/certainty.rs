@@ -9,8 +9,9 @@ use userengage::Status::{
 };
 use userengage::{Client, DeliveryPolicy};
 
-use super::raw::{Raw, Then};
-use super::support::*;
+use super::send;
+use crate::raw::{Raw, Then};
+use crate::support::*;
 
 /// Larger than the kernel's buffers, so that a request of this size cannot be sent completely without a reader.
 const LARGE: usize = 16 * 1024 * 1024;
@@ -61,7 +62,7 @@ fn check(rows: &[Row]) {
 fn check_row(client: &Client, row: &Row, at_least_once: bool) {
     let user = User::new();
     user.order([row.fault.clone()]);
-    let outcome = outcome(client.send_conversation(&user.message()));
+    let outcome = outcome(send(&client, &user.message()));
     let expected = if at_least_once { row.at_least_once } else { row.at_most_once };
     let context = format!("{} at {} once", row.fault, if at_least_once { "least" } else { "most" });
     assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), expected, "{context}: {outcome:?}");
@@ -130,7 +131,7 @@ fn a_408_after_the_whole_request_proves_nothing() {
 fn the_advice_for_a_408_is_to_look_first_and_not_to_correct_the_message() {
     let user = User::new();
     user.order([json!({"fault": "store-then-408"})]);
-    let outcome = outcome(client(DeliveryPolicy::AtMostOnce).send_conversation(&user.message()));
+    let outcome = outcome(send(&client(DeliveryPolicy::AtMostOnce), &user.message()));
     let text = outcome.message();
     assert!(text.contains("unknown") && !text.to_lowercase().contains("correct"), "{text}");
 }
@@ -140,7 +141,7 @@ fn a_408_before_the_end_of_the_request_is_not_delivered_and_repeated() {
     let (user, content) = (User::new(), "x".repeat(LARGE));
     let message = userengage::Message::new(user.0.as_str(), &*content);
     user.order([json!({"fault": "early-answer", "status": 408, "times": 2})]);
-    let outcome = outcome(client_with(|options| options.max_attempts = 2).send_conversation(&message));
+    let outcome = outcome(send(&client_with(|options| options.max_attempts = 2), &message));
     let got = (outcome.status(), outcome.delivery(), outcome.attempts());
     assert_eq!(got, (Rejected, NotDelivered, 2), "{outcome:?}");
     assert!(!outcome.message().to_lowercase().contains("correct"), "{}", outcome.message());
@@ -263,7 +264,7 @@ fn a_server_that_never_answers_is_a_timeout_and_unknown() {
             options.delivery_policy = policy;
             options.timeout = Duration::from_millis(300);
         });
-        let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
+        let (outcome, took) = timed(|| outcome(send(&client, &user.message())));
         assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), (Timeout, Unknown, 1));
         assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(800), "{took:?}");
     }
@@ -275,7 +276,7 @@ fn an_answer_before_the_end_of_the_request_is_heard() {
     let user = User::new();
     user.order([json!({"fault": "early-answer", "status": 401})]);
     let message = userengage::Message::new(user.0.as_str(), &*content);
-    let outcome = outcome(client(DeliveryPolicy::AtMostOnce).send_conversation(&message));
+    let outcome = outcome(send(&client(DeliveryPolicy::AtMostOnce), &message));
     assert_eq!((outcome.status(), outcome.delivery()), (Unauthorized, NotDelivered), "{outcome:?}");
 }
 
@@ -289,7 +290,7 @@ fn a_2xx_before_the_end_of_the_request_is_not_a_delivery() {
         let user = User::new();
         user.order([json!({"fault": "early-answer", "status": code})]);
         let message = userengage::Message::new(user.0.as_str(), &*content);
-        let outcome = outcome(client(policy).send_conversation(&message));
+        let outcome = outcome(send(&client(policy), &message));
         let got = (outcome.status(), outcome.delivery(), outcome.attempts());
         assert_eq!(got, (BadReply, Unknown, 1), "{code}: {outcome:?}");
         assert_eq!((user.requests().len(), user.shown()), (1, 0));
@@ -302,7 +303,7 @@ fn cut_off_before_the_last_byte_is_not_delivered() {
     let user = User::new();
     user.order([json!({"fault": "reset", "where": "request-head"})]);
     let message = userengage::Message::new(user.0.as_str(), &*content);
-    let outcome = outcome(client_with(|options| options.max_attempts = 1).send_conversation(&message));
+    let outcome = outcome(send(&client_with(|options| options.max_attempts = 1), &message));
     assert_eq!((outcome.status(), outcome.delivery()), (ConnectionLost, NotDelivered), "{outcome:?}");
     assert_eq!(user.shown(), 0);
 }
@@ -316,7 +317,7 @@ fn a_refused_connection_is_not_delivered_and_tried_again() {
     options.base_url = base_url;
     options.max_attempts = 2;
     let client = Client::new(sandbox().api_key(), options).unwrap();
-    let outcome = outcome(client.send_conversation(&User::new().message()));
+    let outcome = outcome(send(&client, &User::new().message()));
     assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), (Status::Connect, NotDelivered, 2));
 }
 
@@ -327,7 +328,7 @@ fn closed_at_accept_is_unknown_once_the_request_went_out_and_else_it_is_sent_aga
         sandbox.order(&json!({"fault": fault, "where": "accept"})).unwrap();
         let client = Client::new(sandbox.api_key(), options_for(&sandbox)).unwrap();
         let user = User::new();
-        let outcome = outcome(client.send_conversation(&user.message()));
+        let outcome = outcome(send(&client, &user.message()));
         let shown = user.requests_in(&sandbox).iter().filter(|request| request.stored).count();
         let got = (outcome.status(), outcome.delivery(), outcome.attempts(), shown);
         // If the connection's end is noticed before the request is sent, the request is not sent on it, but repeated.
@@ -342,7 +343,7 @@ fn closed_at_accept_is_unknown_once_the_request_went_out_and_else_it_is_sent_aga
 fn reset_with_the_whole_request_unread_is_unknown() {
     let server = Raw::start([""; 0], Then::Reset);
     let client = Client::new(sandbox().api_key(), server.options()).unwrap();
-    let outcome = outcome(client.send_conversation(&User::new().message()));
+    let outcome = outcome(send(&client, &User::new().message()));
     let got = (outcome.status(), outcome.delivery(), outcome.attempts());
     assert_eq!(got, (ConnectionLost, Unknown, 1), "{outcome:?}");
     assert_eq!(server.requests(), 1);
@@ -352,11 +353,11 @@ fn reset_with_the_whole_request_unread_is_unknown() {
 fn a_kept_connection_that_died_is_noticed_before_use() {
     let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     user.order([json!({"fault": "close-kept"})]);
-    let first = outcome(client.send_conversation(&user.message()));
+    let first = outcome(send(&client, &user.message()));
     assert_eq!(first.status(), Ok);
     // The close follows the answer. Until it has arrived, a request can still be lost on the connection.
     until(|| {
-        let outcome = outcome(client.send_conversation(&user.message()));
+        let outcome = outcome(send(&client, &user.message()));
         let got = (outcome.status(), outcome.delivery());
         let requests = user.requests();
         let is_new = requests.last().map(|last| last.connection) != Some(requests[0].connection);
@@ -370,8 +371,8 @@ fn a_kept_connection_that_died_is_noticed_before_use() {
 fn a_kept_connection_that_dies_under_the_request_is_unknown_never_a_silent_second_request() {
     let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     user.order([json!({"fault": "close-kept", "when": "on-next"})]);
-    assert_eq!(outcome(client.send_conversation(&user.message())).status(), Ok);
-    let second = outcome(client.send_conversation(&user.message()));
+    assert_eq!(outcome(send(&client, &user.message())).status(), Ok);
+    let second = outcome(send(&client, &user.message()));
     assert_eq!((second.status(), second.delivery(), second.attempts()), (ConnectionLost, Unknown, 1));
     assert_eq!(user.requests().len(), 1);
 }
@@ -380,15 +381,15 @@ fn a_kept_connection_that_dies_under_the_request_is_unknown_never_a_silent_secon
 fn an_unsolicited_answer_is_never_taken_for_the_next_one() {
     let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     user.order([json!({"fault": "extra-answer"}), json!({"fault": "status", "status": 404})]);
-    assert_eq!(outcome(client.send_conversation(&user.message())).status(), Ok);
-    assert_eq!(outcome(client.send_conversation(&user.message())).status(), NotFound);
+    assert_eq!(outcome(send(&client, &user.message())).status(), Ok);
+    assert_eq!(outcome(send(&client, &user.message())).status(), NotFound);
 }
 
 #[test]
 fn unknown_sticks_through_a_later_refusal() {
     let (user, client) = (User::new(), client(DeliveryPolicy::AtLeastOnce));
     user.order([json!({"fault": "close", "store": true}), status(404)]);
-    let outcome = outcome(client.send_conversation(&user.message()));
+    let outcome = outcome(send(&client, &user.message()));
     assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), (NotFound, Unknown, 2));
 }
 
@@ -396,7 +397,7 @@ fn unknown_sticks_through_a_later_refusal() {
 fn a_rate_limit_that_lasts_past_the_deadline_is_told_at_once() {
     let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     user.order([json!({"fault": "status", "status": 429, "headers": {"Retry-After": "60"}})]);
-    let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
+    let (outcome, took) = timed(|| outcome(send(&client, &user.message())));
     assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), (RateLimited, NotDelivered, 1));
     assert_eq!(outcome.retry_after(), Some(Duration::from_secs(60)));
     assert!(took < Duration::from_secs(5), "{took:?}");

@@ -7,7 +7,8 @@ use std::thread;
 
 use userengage::{Client, Delivery, Level, Message, Status};
 
-use super::support::*;
+use super::send;
+use crate::support::*;
 
 const LARGE: usize = 12 * 1024 * 1024;
 
@@ -55,7 +56,7 @@ fn interim_answers_during_a_large_request_do_not_stop_it() {
         options.max_attempts = 1;
         let client = Client::new("key", options).unwrap();
         let content = "x".repeat(LARGE);
-        let outcome = outcome(client.send_conversation(&Message::new(1, &*content)));
+        let outcome = outcome(send(&client, &Message::new(1, &*content)));
         assert_eq!((outcome.status(), outcome.delivery()), (Status::Ok, Delivery::Delivered), "{outcome:?}");
         assert_eq!(outcome.http_status(), Some(201));
     });
@@ -91,7 +92,7 @@ fn bytes_before_the_request_are_not_an_answer() {
                 let _ = socket.read_to_end(&mut request); // fails with an RST: the client left these bytes unread
                 assert_eq!(request, b"");
             });
-            let outcome = outcome(client.send_conversation(&Message::new(1, "Hi")));
+            let outcome = outcome(send(&client, &Message::new(1, "Hi")));
             assert_eq!(
                 (outcome.status(), outcome.delivery()),
                 (Status::ConnectionLost, Delivery::NotDelivered),
@@ -140,7 +141,7 @@ fn a_large_request_that_is_cut_off_is_not_delivered_over_tls_as_in_plain_http() 
         options.max_attempts = 1;
         let user = User::new();
         let client = Client::new(sandbox().api_key(), options).unwrap();
-        let outcome = outcome(client.send_conversation(&Message::new(user.0.as_str(), &*content)));
+        let outcome = outcome(send(&client, &Message::new(user.0.as_str(), &*content)));
         assert_eq!(
             (outcome.status(), outcome.delivery()),
             (Status::ConnectionLost, Delivery::NotDelivered),
@@ -183,7 +184,7 @@ fn a_success_while_the_kernel_still_holds_part_of_the_request_is_not_a_delivery(
         options.base_url = answering_the_head(answer);
         options.max_attempts = 1;
         let client = Client::new("key", options).unwrap();
-        let outcome = outcome(client.send_conversation(&Message::new(1, &*content)));
+        let outcome = outcome(send(&client, &Message::new(1, &*content)));
         assert_eq!((outcome.status(), outcome.delivery()), (status, delivery), "{outcome:?}");
     }
 }

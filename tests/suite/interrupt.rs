@@ -2,7 +2,8 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
@@ -104,4 +105,27 @@ fn a_callback_that_says_no_changes_nothing() {
     });
     assert_eq!(outcome(client.send_conversation(&user.message())).status(), Status::Ok);
     assert!(asked.load(Ordering::Relaxed) >= 2);
+}
+
+#[test]
+fn calls_that_were_cancelled_in_line_cost_the_next_one_nothing() {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let asked = cancelled.clone();
+    let client = client_with(|options| {
+        options.max_per_second = Some(2);
+        options.interrupt = Some(Arc::new(move || asked.load(Ordering::SeqCst)));
+    });
+    let user = User::new();
+    client.send_conversation(&user.message()).unwrap();
+    thread::scope(|threads| {
+        let calls: Vec<_> = (0..12).map(|_| threads.spawn(|| client.send_conversation(&user.message()))).collect();
+        cancelled.store(true, Ordering::SeqCst);
+        for call in calls {
+            assert_eq!(outcome(call.join().unwrap()).status(), Status::Cancelled);
+        }
+    });
+    cancelled.store(false, Ordering::SeqCst);
+    let (sent, took) = timed(|| client.send_conversation(&user.message()));
+    sent.unwrap();
+    assert!(took < Duration::from_millis(1500), "12 cancelled calls, and the next one took {took:?}");
 }

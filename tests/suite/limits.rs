@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::json;
 use userengage::{Delivery, DeliveryPolicy, Level, Status};
 
-use super::support::*;
+use super::send;
+use crate::support::*;
 
 #[test]
 fn max_per_second_holds_over_all_threads() {
@@ -17,7 +18,7 @@ fn max_per_second_holds_over_all_threads() {
     let ((), took) = timed(|| {
         thread::scope(|threads| {
             for _ in 0..4 {
-                threads.spawn(|| (0..5).for_each(|_| drop(client.send_conversation(&user.message()).unwrap())));
+                threads.spawn(|| (0..5).for_each(|_| drop(send(&client, &user.message()).unwrap())));
             }
         });
     });
@@ -37,10 +38,10 @@ fn a_429_holds_every_thread_back() {
     let client = userengage::Client::new(sandbox.api_key(), options).unwrap();
     let users: Vec<_> = (0..5).map(|_| User::new()).collect();
     thread::scope(|threads| {
-        threads.spawn(|| client.send_conversation(&users[0].message()).unwrap());
+        threads.spawn(|| send(&client, &users[0].message()).unwrap());
         until(|| paused.load(Ordering::SeqCst));
         for user in &users[1..] {
-            threads.spawn(|| client.send_conversation(&user.message()).unwrap());
+            threads.spawn(|| send(&client, &user.message()).unwrap());
         }
     });
     let requests = sandbox.journal().requests(0);
@@ -58,8 +59,8 @@ fn where_the_turn_comes_too_late_nothing_is_sent() {
         options.timeout = Duration::from_millis(500);
     });
     let user = User::new();
-    client.send_conversation(&user.message()).unwrap();
-    let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
+    send(&client, &user.message()).unwrap();
+    let (outcome, took) = timed(|| outcome(send(&client, &user.message())));
     assert_eq!(
         (outcome.status(), outcome.delivery(), outcome.attempts()),
         (Status::RateLimited, Delivery::NotDelivered, 0)
@@ -79,7 +80,7 @@ fn a_client_serves_sixteen_threads_at_once() {
         for user in &users {
             threads.spawn(|| {
                 for _ in 0..50 {
-                    client.send_conversation(&user.message()).unwrap();
+                    send(&client, &user.message()).unwrap();
                     delivered.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -99,32 +100,9 @@ fn a_429_without_a_retry_to_follow_leaves_the_rate_as_it_is() {
     let user = User::new();
     let ((), took) = timed(|| {
         for _ in 0..5 {
-            assert_eq!(outcome(client.send_conversation(&user.message())).status(), Status::RateLimited);
+            assert_eq!(outcome(send(&client, &user.message())).status(), Status::RateLimited);
         }
     });
     assert!(took >= Duration::from_millis(190), "5 requests in {took:?} at 20 a second");
     assert_eq!(sandbox.journal().requests(0).len(), 5);
-}
-
-#[test]
-fn calls_that_were_cancelled_in_line_cost_the_next_one_nothing() {
-    let cancelled = Arc::new(AtomicBool::new(false));
-    let asked = cancelled.clone();
-    let client = client_with(|options| {
-        options.max_per_second = Some(2);
-        options.interrupt = Some(Arc::new(move || asked.load(Ordering::SeqCst)));
-    });
-    let user = User::new();
-    client.send_conversation(&user.message()).unwrap();
-    thread::scope(|threads| {
-        let calls: Vec<_> = (0..12).map(|_| threads.spawn(|| client.send_conversation(&user.message()))).collect();
-        cancelled.store(true, Ordering::SeqCst);
-        for call in calls {
-            assert_eq!(outcome(call.join().unwrap()).status(), Status::Cancelled);
-        }
-    });
-    cancelled.store(false, Ordering::SeqCst);
-    let (sent, took) = timed(|| client.send_conversation(&user.message()));
-    sent.unwrap();
-    assert!(took < Duration::from_millis(1500), "12 cancelled calls, and the next one took {took:?}");
 }

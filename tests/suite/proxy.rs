@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use userengage::{Client, Delivery, Options, Outcome, Status};
 
-use super::support::*;
+use super::send;
+use crate::support::*;
 
 /// A proxy that records the heads of requests and sends `answer`. After a complete 2xx it connects the two ends.
 struct Proxy {
@@ -67,7 +68,7 @@ fn sent(proxy: &str, configure: impl FnOnce(&mut Options)) -> (Outcome, User) {
     options.max_attempts = 2;
     configure(&mut options);
     let client = Client::new(sandbox().api_key(), options).unwrap();
-    (outcome(client.send_conversation(&user.message())), user)
+    (outcome(send(&client, &user.message())), user)
 }
 
 #[test]
@@ -188,7 +189,7 @@ fn an_unreachable_proxy_is_named_and_never_bypassed() {
         options.base_url = "https://app.invalid/".into();
         options.proxy = Some(url);
         options.max_attempts = 2;
-        let outcome = outcome(Client::new(sandbox().api_key(), options).unwrap().send_conversation(&user.message()));
+        let outcome = outcome(send(&Client::new(sandbox().api_key(), options).unwrap(), &user.message()));
         let got = (outcome.status(), outcome.delivery(), outcome.attempts());
         assert_eq!(got, (Status::Connect, Delivery::NotDelivered, 2));
         let start = format!("The proxy {named} (from the option proxy) cannot be reached: ");
@@ -245,7 +246,7 @@ fn subdomains_of_localhost_are_this_machine() {
     let mut options = options_for(sandbox());
     options.base_url = options.base_url.replace("127.0.0.1", "shop.localhost");
     assert!(options.base_url.contains("shop.localhost"));
-    let outcome = outcome(Client::new(sandbox().api_key(), options).unwrap().send_conversation(&user.message()));
+    let outcome = outcome(send(&Client::new(sandbox().api_key(), options).unwrap(), &user.message()));
     assert_eq!((outcome.status(), user.shown()), (Status::Ok, 1), "{outcome:?}");
 }
 
@@ -270,7 +271,9 @@ fn the_environment_of_the_process_is_read() {
     ];
     for (variables, start) in cases {
         let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "proxy::prints_the_outcome_of_a_send", "--ignored", "--nocapture"]);
+        let module = module_path!().split_once("::").unwrap().1; // by call or by queue
+        let printing = format!("{module}::prints_the_outcome_of_a_send");
+        child.args(["--exact", &printing, "--ignored", "--nocapture"]);
         for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
             child.env_remove(name).env_remove(name.to_uppercase());
         }
@@ -287,6 +290,6 @@ fn prints_the_outcome_of_a_send() {
     let mut options = Options::default();
     options.base_url = "https://localhost:1/".into();
     options.max_attempts = 1;
-    let sent = Client::new("key", options).and_then(|client| client.send_conversation(&User::new().message()));
+    let sent = Client::new("key", options).and_then(|client| send(&client, &User::new().message()));
     println!("\n{}", outcome(sent).message());
 }

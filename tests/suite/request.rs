@@ -1,16 +1,17 @@
 //! The request on the wire follows the specification.
 
 use serde_json::json;
-use userengage::{ApiVersion, Delivery, DeliveryPolicy, Message, Source, Status};
+use userengage::{ApiVersion, Client, Delivery, DeliveryPolicy, Message, Source, Status};
 
-use super::support::*;
+use super::send;
+use crate::support::*;
 
 #[test]
 fn the_request_follows_the_specification() {
     let user = User::new();
     let context = r#"{"name": "This is source_context used in API", "id": 123}"#;
     let message = user.message().user(926).source(Source::EMAIL).source_context(context);
-    let outcome = client(DeliveryPolicy::AtMostOnce).send_conversation(&message).unwrap();
+    let outcome = send(&client(DeliveryPolicy::AtMostOnce), &message).unwrap();
     assert_eq!((outcome.http_status(), outcome.attempts()), (Some(201), 1));
     assert!(outcome.request_id().ends_with("-SBX"));
 
@@ -43,31 +44,32 @@ fn the_request_follows_the_specification() {
 
 #[test]
 fn integers_and_strings_of_any_kind_reach_the_customer_they_name() {
-    let client = client(DeliveryPolicy::AtMostOnce);
-    client.send_conversation(&Message::new(999_999, "Hi")).unwrap();
-    assert_eq!(User("999999".into()).shown(), 1);
+    let sandbox = own_sandbox(|_| ());
+    let client = Client::new(sandbox.api_key(), options_for(&sandbox)).unwrap();
+    send(&client, &Message::new(999_999, "Hi")).unwrap();
     for id in ["a/b", "ä ö?#%", "..%2f", "<&>\"'", "-", "%00"] {
-        client.send_conversation(&Message::new(id, "Hi")).unwrap();
-        assert_eq!(User(id.into()).shown(), 1, "{id}");
+        send(&client, &Message::new(id, "Hi")).unwrap();
+        assert_eq!(User(id.into()).requests_in(&sandbox).len(), 1, "{id}");
     }
+    assert_eq!(User("999999".into()).requests_in(&sandbox).len(), 1);
+    assert!(sandbox.journal().requests(0).iter().all(|request| request.stored));
 }
 
 #[test]
 fn version_2_gives_the_conversations_id() {
     let user = User::new();
-    let outcome =
-        client_with(|options| options.api_version = ApiVersion::V2).send_conversation(&user.message()).unwrap();
+    let outcome = send(&client_with(|options| options.api_version = ApiVersion::V2), &user.message()).unwrap();
     let stored = user.requests()[0].conversation_id.map(|id| id as i64);
     assert!(stored.is_some());
     assert_eq!(outcome.conversation_id(), stored);
-    assert_eq!(client(DeliveryPolicy::AtMostOnce).send_conversation(&user.message()).unwrap().conversation_id(), None);
+    assert_eq!(send(&client(DeliveryPolicy::AtMostOnce), &user.message()).unwrap().conversation_id(), None);
 }
 
 #[test]
 fn a_kept_connection_is_used_again_also_after_a_refusal() {
     let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
     user.order([json!({"fault": "status", "status": 404})]);
-    let statuses = [(); 3].map(|()| outcome(client.send_conversation(&user.message())).status());
+    let statuses = [(); 3].map(|()| outcome(send(&client, &user.message())).status());
     assert_eq!(statuses, [Status::NotFound, Status::Ok, Status::Ok]);
     let requests = user.requests();
     assert_eq!(requests.len(), 3);
@@ -78,7 +80,7 @@ fn a_kept_connection_is_used_again_also_after_a_refusal() {
 fn a_large_message_arrives_whole() {
     let user = User::new();
     let content = "<p>żółć 👋</p>".repeat(100_000);
-    client(DeliveryPolicy::AtMostOnce).send_conversation(&Message::new(user.0.as_str(), content.as_str())).unwrap();
+    send(&client(DeliveryPolicy::AtMostOnce), &Message::new(user.0.as_str(), content.as_str())).unwrap();
     let requests = user.requests();
     let body: serde_json::Value = serde_json::from_slice(requests[0].body()).unwrap();
     assert!(body["content"] == content);
@@ -87,7 +89,7 @@ fn a_large_message_arrives_whole() {
 #[test]
 fn a_message_with_an_invalid_argument_is_never_sent() {
     let (user, client) = (User::new(), client(DeliveryPolicy::AtMostOnce));
-    let error = client.send_conversation(&user.message().source_context("7")).unwrap_err();
+    let error = send(&client, &user.message().source_context("7")).unwrap_err();
     let got = (error.status(), error.delivery(), error.attempts());
     assert_eq!(got, (Status::InvalidArgument, Delivery::NotDelivered, 0));
     assert_eq!(user.requests().len(), 0);

@@ -5,14 +5,15 @@ use std::time::Duration;
 use serde_json::json;
 use userengage::{Delivery, DeliveryPolicy, Status};
 
-use super::support::*;
+use super::send;
+use crate::support::*;
 
 #[test]
 fn max_attempts_1_makes_one_request() {
     let user = User::new();
     user.order([json!({"fault": "status", "status": 425, "times": 9})]);
     let client = client_with(|options| options.max_attempts = 1);
-    let outcome = outcome(client.send_conversation(&user.message()));
+    let outcome = outcome(send(&client, &user.message()));
     let got = (outcome.status(), outcome.delivery(), outcome.attempts());
     assert_eq!(got, (Status::Rejected, Delivery::NotDelivered, 1));
     assert_eq!(user.requests().len(), 1);
@@ -24,7 +25,7 @@ fn attempts_end_at_their_number() {
     user.order([json!({"fault": "status", "status": 500, "times": 9})]);
     let client =
         client_with(|options| (options.delivery_policy, options.max_attempts) = (DeliveryPolicy::AtLeastOnce, 3));
-    let outcome = outcome(client.send_conversation(&user.message()));
+    let outcome = outcome(send(&client, &user.message()));
     assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), (Status::ServerError, Delivery::Unknown, 3));
     assert_eq!(user.requests().len(), 3);
 }
@@ -36,7 +37,7 @@ fn a_retry_after_in_seconds_is_waited_out() {
     {
         let user = User::new();
         user.order([json!({"fault": "status", "status": code, "headers": {"Retry-After": "1"}})]);
-        let (outcome, took) = timed(|| outcome(client(policy).send_conversation(&user.message())));
+        let (outcome, took) = timed(|| outcome(send(&client(policy), &user.message())));
         assert_eq!((outcome.status(), outcome.attempts()), (Status::Ok, 2), "{code}");
         assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(3), "{code}: {took:?}");
     }
@@ -48,7 +49,7 @@ fn a_retry_after_as_a_date_is_understood() {
     user.order([
         json!({"fault": "status", "status": 425, "headers": {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"}}),
     ]);
-    let outcome = outcome(client(DeliveryPolicy::AtMostOnce).send_conversation(&user.message()));
+    let outcome = outcome(send(&client(DeliveryPolicy::AtMostOnce), &user.message()));
     assert_eq!(
         (outcome.status(), outcome.delivery(), outcome.attempts()),
         (Status::Rejected, Delivery::NotDelivered, 1)
@@ -69,7 +70,7 @@ fn no_wait_is_begun_that_would_pass_the_deadline() {
         user.order([json!({"fault": "status", "status": code, "headers": {"Retry-After": "2"}})]);
         let client =
             client_with(|options| (options.delivery_policy, options.timeout) = (policy, Duration::from_secs(1)));
-        let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
+        let (outcome, took) = timed(|| outcome(send(&client, &user.message())));
         let got = (outcome.http_status(), outcome.attempts(), outcome.retry_after());
         assert_eq!(got, (Some(code), 1, Some(Duration::from_secs(2))));
         let delivery = if matches!(code, 408 | 503) { Delivery::Unknown } else { Delivery::NotDelivered };
@@ -83,7 +84,7 @@ fn one_deadline_covers_attempts_and_waits() {
     let user = User::new();
     user.order([json!({"fault": "status", "status": 425, "times": 100}), json!({"fault": "hang"})]);
     let client = client_with(|options| (options.timeout, options.max_attempts) = (Duration::from_secs(1), 100));
-    let (outcome, took) = timed(|| outcome(client.send_conversation(&user.message())));
+    let (outcome, took) = timed(|| outcome(send(&client, &user.message())));
     assert_eq!((outcome.status(), outcome.delivery()), (Status::Rejected, Delivery::NotDelivered), "{outcome:?}");
     assert!(outcome.attempts() >= 2, "{outcome:?}");
     assert_eq!(user.requests().len(), outcome.attempts() as usize);

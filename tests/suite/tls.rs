@@ -23,7 +23,8 @@ use rustls::{
 use serde_json::json;
 use userengage::{Client, Delivery, DeliveryPolicy, Options, Outcome, Status};
 
-use super::support::*;
+use super::send;
+use crate::support::*;
 
 fn options(base_url: String, ca_file: Option<PathBuf>) -> Options {
     let mut options = Options::default();
@@ -40,7 +41,7 @@ fn ca_file() -> Option<PathBuf> {
 fn sent(options: Options) -> (Outcome, User) {
     let user = User::new();
     let client = Client::new(sandbox().api_key(), options).unwrap();
-    (outcome(client.send_conversation(&user.message())), user)
+    (outcome(send(&client, &user.message())), user)
 }
 
 fn bad(kind: &str) -> String {
@@ -52,7 +53,7 @@ fn a_certificate_of_the_ca_file_is_trusted_and_the_connection_kept() {
     let client = Client::new(sandbox().api_key(), options(sandbox().tls_base_url().unwrap(), ca_file())).unwrap();
     let user = User::new();
     for _ in 0..3 {
-        assert_eq!(outcome(client.send_conversation(&user.message())).status(), Status::Ok);
+        assert_eq!(outcome(send(&client, &user.message())).status(), Status::Ok);
     }
     let requests = user.requests();
     assert!(requests.len() == 3 && requests.iter().all(|request| request.connection == requests[0].connection));
@@ -65,7 +66,7 @@ fn both_versions_of_tls_work() {
         let options = options(sandbox.tls_base_url().unwrap(), sandbox.ca_file().map(PathBuf::from));
         let client = Client::new(sandbox.api_key(), options).unwrap();
         for _ in 0..2 {
-            assert_eq!(outcome(client.send_conversation(&User::new().message())).status(), Status::Ok);
+            assert_eq!(outcome(send(&client, &User::new().message())).status(), Status::Ok);
         }
     }
 }
@@ -97,7 +98,7 @@ fn a_handshake_that_is_cut_off_is_tried_again() {
     sandbox.order(&json!({"fault": "handshake-close"})).unwrap();
     let options = options(sandbox.tls_base_url().unwrap(), sandbox.ca_file().map(PathBuf::from));
     let client = Client::new(sandbox.api_key(), options).unwrap();
-    let outcome = outcome(client.send_conversation(&User::new().message()));
+    let outcome = outcome(send(&client, &User::new().message()));
     assert_eq!((outcome.status(), outcome.attempts()), (Status::Ok, 2), "{outcome:?}");
 }
 
@@ -132,7 +133,7 @@ fn the_certainties_hold_over_tls_too() {
         let mut options = options(sandbox().tls_base_url().unwrap(), ca_file());
         options.delivery_policy = DeliveryPolicy::AtMostOnce;
         let client = Client::new(sandbox().api_key(), options).unwrap();
-        let outcome = outcome(client.send_conversation(&user.message()));
+        let outcome = outcome(send(&client, &user.message()));
         assert_eq!((outcome.status(), outcome.delivery()), expected, "{fault}: {outcome:?}");
         assert_honest(&outcome, user.shown(), &fault.to_string());
     }
@@ -143,7 +144,7 @@ fn a_large_message_goes_over_tls() {
     let user = User::new();
     let content = "<p>żółć</p>".repeat(100_000);
     let client = Client::new(sandbox().api_key(), options(sandbox().tls_base_url().unwrap(), ca_file())).unwrap();
-    client.send_conversation(&userengage::Message::new(user.0.as_str(), &*content)).unwrap();
+    send(&client, &userengage::Message::new(user.0.as_str(), &*content)).unwrap();
     let body: serde_json::Value = serde_json::from_slice(user.requests()[0].body()).unwrap();
     assert!(body["content"] == content);
 }
@@ -158,8 +159,7 @@ struct TemporaryFile(PathBuf);
 
 impl TemporaryFile {
     fn new(content: impl AsRef<[u8]>) -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("userengage-tls-{}-{}.pem", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("userengage-tls-{}-{}.pem", std::process::id(), User::new().0);
         let path = std::env::temp_dir().join(name);
         std::fs::write(&path, content).unwrap();
         TemporaryFile(path)
@@ -325,9 +325,9 @@ fn fatal_alert(tls: ServerConnection, alert: u8) -> Vec<u8> {
     seal(tls)(ContentType::Alert, &[2, alert])
 }
 
-fn send(options: Options) -> Outcome {
+fn outcome_with(options: Options) -> Outcome {
     let client = Client::new(sandbox().api_key(), options).unwrap();
-    outcome(client.send_conversation(&User::new().message()))
+    outcome(send(&client, &User::new().message()))
 }
 
 fn facts(outcome: &Outcome) -> (Status, Delivery, u32) {
@@ -344,7 +344,7 @@ fn a_server_that_demands_a_client_certificate_proves_that_nothing_was_delivered(
         });
         let mut options = authority.options(&base_url);
         options.delivery_policy = DeliveryPolicy::AtLeastOnce;
-        let outcome = send(options);
+        let outcome = outcome_with(options);
         assert_eq!(facts(&outcome), (Status::Tls, Delivery::NotDelivered, 1), "{version:?}: {outcome:?}");
         let text = outcome.message();
         let expected = "The service demands a client certificate, which this library does not send \
@@ -372,7 +372,7 @@ fn the_demand_for_a_client_certificate_counts_also_where_a_reset_follows_it() {
     });
     let content = "x".repeat(8_000_000);
     let user = User::new();
-    let outcome = outcome(client.unwrap().send_conversation(&userengage::Message::new(user.0.as_str(), &*content)));
+    let outcome = outcome(send(&client.unwrap(), &userengage::Message::new(user.0.as_str(), &*content)));
     assert_eq!(facts(&outcome), (Status::Tls, Delivery::NotDelivered, 1), "{outcome:?}");
 }
 
@@ -389,7 +389,7 @@ fn alerted(
         assert!(read_request(&mut tls, socket));
         socket.write_all(&fatal_alert(tls, alert)).unwrap();
     });
-    let outcome = send(authority.options(&base_url));
+    let outcome = outcome_with(authority.options(&base_url));
     (outcome, connections.load(Ordering::SeqCst))
 }
 
@@ -443,9 +443,9 @@ fn on_a_connection_that_has_answered_a_demand_for_a_certificate_proves_nothing()
         socket.write_all(&fatal_alert(tls, 116)).unwrap();
     });
     let client = Client::new(sandbox().api_key(), authority.options(&base_url)).unwrap();
-    let first = outcome(client.send_conversation(&User::new().message()));
+    let first = outcome(send(&client, &User::new().message()));
     assert_eq!(facts(&first), (Status::Ok, Delivery::Delivered, 1), "{first:?}");
-    let second = outcome(client.send_conversation(&User::new().message()));
+    let second = outcome(send(&client, &User::new().message()));
     assert_eq!(facts(&second), (Status::ConnectionLost, Delivery::Unknown, 1), "{second:?}");
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
@@ -482,7 +482,7 @@ fn an_answer_counts_whatever_comes_after_it_in_the_same_read() {
             });
             let client = Client::new(sandbox().api_key(), authority.options(&base_url)).unwrap();
             for connection in 1..=2 {
-                let outcome = outcome(client.send_conversation(&User::new().message()));
+                let outcome = outcome(send(&client, &User::new().message()));
                 assert_eq!(facts(&outcome), (Status::Ok, Delivery::Delivered, 1), "{version:?} {end:?}: {outcome:?}");
                 assert_eq!(connections.load(Ordering::SeqCst), connection, "{version:?} {end:?}");
             }
@@ -500,7 +500,7 @@ fn half_an_answer_before_the_alert_counts_as_half_an_answer() {
         let answer = records(&mut tls, &ANSWER[..ANSWER.len() - 4]);
         socket.write_all(&[answer, fatal_alert(tls, 80)].concat()).unwrap();
     });
-    let outcome = send(authority.options(&base_url));
+    let outcome = outcome_with(authority.options(&base_url));
     assert_eq!(facts(&outcome), (Status::Ok, Delivery::Delivered, 1), "{outcome:?}");
 }
 
@@ -519,7 +519,7 @@ fn bytes_that_are_not_tls_instead_of_an_answer_are_a_bad_reply() {
             assert!(read_request(&mut tls, socket));
             socket.write_all(&tail(tls, end)).unwrap();
         });
-        let outcome = send(authority.options(&base_url));
+        let outcome = outcome_with(authority.options(&base_url));
         assert_eq!(facts(&outcome), (Status::BadReply, Delivery::Unknown, 1), "{end:?}: {outcome:?}");
         let text = outcome.message();
         assert!(text.starts_with("What came before the answer was complete is not valid TLS: "), "{text}");
@@ -543,7 +543,7 @@ fn a_kept_connection_that_is_flooded_with_tickets_is_dropped() {
     });
     let client = Client::new(sandbox().api_key(), authority.options(&base_url)).unwrap();
     for connection in 1..=3 {
-        let (outcome, took) = timed(|| outcome(client.send_conversation(&User::new().message())));
+        let (outcome, took) = timed(|| outcome(send(&client, &User::new().message())));
         assert_eq!(facts(&outcome), (Status::Ok, Delivery::Delivered, 1), "{outcome:?}");
         assert_eq!(connections.load(Ordering::SeqCst), connection);
         assert!(took.as_secs() < 5, "{took:?}");
@@ -626,7 +626,7 @@ fn the_words_for_a_certificate_name_the_fault_and_the_remedy() {
         };
         let config = server_config(&authority, identity, &rustls::version::TLS13, ClientCertificate::NotAsked, 0);
         let (base_url, connections) = serve(config, |mut tls, socket| assert!(!read_request(&mut tls, socket)));
-        let outcome = send(options(base_url, Some(ca_file.0.clone())));
+        let outcome = outcome_with(options(base_url, Some(ca_file.0.clone())));
         assert_eq!(facts(&outcome), (Status::Tls, Delivery::NotDelivered, 1), "{name}: {outcome:?}");
         assert_eq!(connections.load(Ordering::SeqCst), 1);
         let text = outcome.message();
