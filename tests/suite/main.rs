@@ -4,10 +4,13 @@
 //! `by_call::…` and as `by_queue::…`. They send with [`by_call::send`] or [`by_queue::send`].
 
 mod batch;
+mod cancel;
 mod close;
 mod interrupt;
 mod logging;
+mod queue;
 mod raw;
+mod submission;
 mod support;
 
 /// The tests of a single message, sent by [`Client::send_conversation`](userengage::Client::send_conversation).
@@ -22,6 +25,7 @@ mod by_call {
         client.send_conversation(message)
     }
 
+    mod advice;
     mod answers;
     mod bounds;
     mod certainty;
@@ -50,6 +54,7 @@ mod by_queue {
         client.queue(options)?.submit(message)?.wait()
     }
 
+    mod advice;
     mod answers;
     mod bounds;
     mod certainty;
