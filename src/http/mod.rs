@@ -25,7 +25,7 @@ use ureq::http::{Uri, uri::Scheme};
 pub(crate) use proxy::Proxy;
 pub(crate) use response::{Answer, BodyEnd, ContentType, Failure, Fault, KEPT_BODY};
 pub(crate) use tls::Roots;
-pub(crate) use wait::{ASK_EVERY, CallContext, PutOff, Stop};
+pub(crate) use wait::{ASK_EVERY, CallContext, Stop};
 
 use self::connection::{Attempt, AttemptState, ConnectionMaker, NoResolver};
 use self::dns::Dns;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::http::Fault;
 use crate::model::hooks::Hooks;
-use crate::sys::{self, CancelReason, CancelSignal, Interest, MOST_INTERESTS, Ready};
+use crate::sys::{self, CancelReason, CancelSignal, Interest, MOST_INTERESTS, Ready, Watch};
 
 /// The longest time between two calls of the interrupt callback, while a call waits or is busy.
 pub(crate) const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -55,16 +55,6 @@ impl From<CancelReason> for Stop {
     }
 }
 
-/// Something that a worker puts off while it is busy, so that it is done once for many messages. A wait does it after a
-/// moment.
-pub(crate) trait PutOff: Send + Sync {
-    /// How long it may still be put off; `None` if there is nothing to do.
-    fn left(&self) -> Option<Duration>;
-
-    /// Does it.
-    fn make_up(&self);
-}
-
 /// The context of a call: its hooks and the cancel signals that can end it. All waits go through it. Cheap to clone:
 /// one Arc increment.
 #[derive(Clone)]
@@ -80,8 +70,6 @@ struct Shared {
     hooks: Arc<Hooks>,
     /// The client's cancel signal.
     signal: Arc<CancelSignal>,
-    /// What a worker has put off, to be done before it waits for long.
-    put_off: Option<Arc<dyn PutOff>>,
     /// The cancel signals of the call alone: that of the worker that makes it, and that of its message.
     own: [Option<Arc<CancelSignal>>; 2],
     forks: u64,
@@ -94,21 +82,15 @@ struct Shared {
 
 impl CallContext {
     pub fn new(hooks: Arc<Hooks>, signal: Arc<CancelSignal>) -> Self {
-        CallContext::with(hooks, signal, [None, None], None)
+        CallContext::with(hooks, signal, [None, None])
     }
 
-    fn with(
-        hooks: Arc<Hooks>,
-        signal: Arc<CancelSignal>,
-        own: [Option<Arc<CancelSignal>>; 2],
-        put_off: Option<Arc<dyn PutOff>>,
-    ) -> Self {
+    fn with(hooks: Arc<Hooks>, signal: Arc<CancelSignal>, own: [Option<Arc<CancelSignal>>; 2]) -> Self {
         let (forks, started) = (sys::forks(), Instant::now());
         CallContext(Arc::new(Shared {
             hooks,
             signal,
             own,
-            put_off,
             forks,
             started,
             last_asked: AtomicU64::new(0),
@@ -120,12 +102,12 @@ impl CallContext {
     /// this call alone.
     pub fn for_call(&self, cancel: Option<Arc<CancelSignal>>) -> Self {
         let worker = self.0.own[0].clone();
-        CallContext::with(self.0.hooks.clone(), self.0.signal.clone(), [worker, cancel], self.0.put_off.clone())
+        CallContext::with(self.0.hooks.clone(), self.0.signal.clone(), [worker, cancel])
     }
 
-    /// A context for a worker thread, which `signal` ends, too.
-    pub fn for_worker(&self, hooks: Arc<Hooks>, signal: Arc<CancelSignal>, put_off: Arc<dyn PutOff>) -> Self {
-        CallContext::with(hooks, self.0.signal.clone(), [Some(signal), None], Some(put_off))
+    /// A context for a worker, which `signal` ends, too.
+    pub fn for_worker(&self, hooks: Arc<Hooks>, signal: Arc<CancelSignal>) -> Self {
+        CallContext::with(hooks, self.0.signal.clone(), [Some(signal), None])
     }
 
     pub fn hooks(&self) -> &Hooks {
@@ -171,9 +153,10 @@ impl CallContext {
         all[..own].copy_from_slice(interests);
         let (mut total, mut all_watched) = (own, true);
         for signal in self.signals() {
-            match signal.interest() {
-                Some(interest) => (all[total], total) = (interest, total + 1),
-                None => all_watched = false,
+            match signal.watch() {
+                Watch::Poll(interest) => (all[total], total) = (interest, total + 1),
+                Watch::Woken => {}
+                Watch::AtIntervals => all_watched = false,
             }
         }
         // The descriptors to poll. If a cancel signal is readable though nobody cancelled, other code of this process
@@ -192,13 +175,11 @@ impl CallContext {
                 None if watched.len() == own || !all_watched => left.min(ASK_EVERY),
                 None => left.min(RECHECK_EVERY),
             };
-            let put_off = self.0.put_off.as_ref().and_then(|put_off| Some((put_off, put_off.left()?)));
-            let may_last = put_off.as_ref().map_or(timeout, |(_, moment)| timeout.min(*moment));
-            match sys::poll(watched, may_last) {
+            match sys::wait(watched, timeout, now) {
                 Ok(ready) if ready.any_below(own) => return Ok(ready),
                 Ok(ready) if ready.any() && self.check().is_ok() => watched = &all[..own],
                 Ok(_) if left.is_zero() => return Err(Stop::Deadline),
-                Ok(_) => put_off.iter().for_each(|(put_off, _)| put_off.make_up()),
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => self.ask_interrupt()?,
                 Err(error) => return Err(Stop::System(error)),
             }

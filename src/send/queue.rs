@@ -1,9 +1,10 @@
-//! [`Queue`]: sends messages without waiting for them. Worker threads send; finished outcomes wait to be taken, behind a
-//! descriptor that is readable while there are any. A batch is a queue that is filled and emptied.
+//! [`Queue`]: sends messages without waiting for them. One thread sends all of them; finished outcomes wait to be taken,
+//! behind a descriptor that is readable while there are any. A batch is a queue that is filled and emptied.
 //!
-//! A push copies its message. A worker reads nothing that the host owns. What is taken from the queue has run no callback
-//! on a worker: its log lines wait in the queue, too. Only a [`Submission`], which is Rust's, logs from the worker.
+//! A push copies its message. The thread reads nothing that the host owns, and runs no callback of C: log lines wait in
+//! the queue, too.
 
+mod driver;
 mod state;
 mod submission;
 
@@ -11,12 +12,11 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::http::{ASK_EVERY, CallContext, PutOff, Stop};
+use crate::http::{ASK_EVERY, CallContext, Stop};
 use crate::model::hooks::{self, Hooks, Level};
 use crate::model::message::Message;
 use crate::model::options::{QueueOptions, TimeoutFrom};
@@ -26,18 +26,19 @@ use crate::send::client::Core;
 use crate::send::process::{ProcessState, no_sockets};
 use crate::sys::{self, CancelReason, CancelSignal, Interest, Pair, PerProcess, panic};
 
+use self::driver::{Driver, LONGEST_SLEEP};
 use self::state::{Job, State, Worker};
 use self::submission::Slot;
 pub use self::submission::Submission;
 
 /// Sends messages without waiting for them, over at most [`Options::max_connections`](crate::Options::max_connections)
-/// connections at once, with a thread for each. Made by [`Client::queue`](crate::Client::queue).
+/// connections at once, with one thread for all of them. Made by [`Client::queue`](crate::Client::queue).
 ///
 /// Messages to one `client_user_id` are sent in order, also if an earlier one fails. Retries, the rate limit and the
 /// pause after a 429 work as for single messages. Threads may share a queue.
 ///
 /// After `fork()` the child has an empty queue: what was pushed before stays with the parent. Dropping a queue ends what
-/// is in flight and waits for its threads, which takes milliseconds; each [`Submission`] gets its outcome.
+/// is in flight and waits for its thread, which takes milliseconds; each [`Submission`] gets its outcome.
 pub struct Queue {
     core: Arc<Core>,
     options: QueueOptions,
@@ -122,7 +123,7 @@ impl Queue {
 
     /// What is readable while something is finished.
     pub(crate) fn raw(&self) -> Result<sys::Raw, Error> {
-        Ok(sys::Pollable::raw(&self.shared()?.reader))
+        Ok(sys::Pollable::raw(&self.shared()?.told.reader))
     }
 
     pub(super) fn shared(&self) -> Result<&Arc<Shared>, Error> {
@@ -148,13 +149,7 @@ impl Running {
         if core.is_closed() {
             return Err(closed("The client was closed"));
         }
-        let pair = || {
-            let (reader, writer) = sys::pair()?;
-            reader.get()?.set_nonblocking(true)?;
-            writer.get()?.set_nonblocking(true)?;
-            Ok((reader, writer))
-        };
-        let (reader, writer) = pair().map_err(|error: io::Error| no_sockets(&error))?;
+        let signal = || Signal::new().map_err(|error| no_sockets(&error));
         let shared = Shared {
             core: core.clone(),
             process,
@@ -162,12 +157,10 @@ impl Running {
             timeout_from: options.timeout_from,
             is_guarded,
             hasher: RandomState::new(),
-            state: Mutex::new(State::new(options.max_failures_in_a_row)),
+            state: Mutex::new(State::new(options.max_failures_in_a_row, core.max_connections())),
             became_idle: Condvar::new(),
-            expiry_changed: Condvar::new(),
-            owes_a_tell: AtomicBool::new(false),
-            reader,
-            writer,
+            told: signal()?,
+            wake: signal()?,
         };
         Ok(Running { shared: Arc::new(shared) })
     }
@@ -190,35 +183,52 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// Wakes those who wait until nothing waits or is in flight.
     became_idle: Condvar,
-    /// Wakes the thread that ends messages whose deadline passes while they wait.
-    expiry_changed: Condvar,
-    /// Whether an outcome is finished and the descriptor not yet readable. Set with the lock; read without it.
-    owes_a_tell: AtomicBool,
+    /// Readable while something can be taken.
+    told: Signal,
+    /// Wakes the driver.
+    wake: Signal,
+}
+
+/// A pair of sockets, of which the one becomes readable when a byte is written to the other.
+struct Signal {
     reader: Pair,
     writer: Pair,
 }
 
-/// How long outcomes may wait until the descriptor tells of them, while messages enough wait to keep all workers busy. To
-/// wake the thread that takes them costs as much as a fifth of sending a message.
-const GATHER: Duration = Duration::from_millis(1);
-
-impl PutOff for Shared {
-    fn left(&self) -> Option<Duration> {
-        self.owes_a_tell.load(Ordering::Relaxed).then_some(GATHER)
+impl Signal {
+    fn new() -> io::Result<Self> {
+        let (reader, writer) = sys::pair()?;
+        reader.get()?.set_nonblocking(true)?;
+        writer.get()?.set_nonblocking(true)?;
+        Ok(Signal { reader, writer })
     }
 
-    fn make_up(&self) {
-        self.tell(&mut self.lock());
+    fn give(&self) {
+        if self.writer.is_intact() {
+            let _ = self.writer.get().and_then(|mut writer| io::Write::write(&mut writer, &[1]));
+        }
+    }
+
+    /// `false` if the descriptor belongs to other code by now.
+    fn take(&self) -> bool {
+        let is_intact = self.reader.is_intact();
+        if is_intact {
+            let _ = self.reader.get().and_then(|mut reader| io::Read::read(&mut reader, &mut [0; 64]));
+        }
+        is_intact
     }
 }
+
+/// How long outcomes may wait until the descriptor tells of them, while messages enough wait to keep all connections busy.
+/// To wake the thread that takes them costs as much as a fifth of sending a message.
+const GATHER: Duration = Duration::from_millis(1);
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Copies `message` into the queue, and sees to it that a worker begins it as soon as one is free.
-    /// Returns how many messages wait then, and how many bytes these are.
+    /// Copies `message` into the queue, and sees to it that it is begun as soon as a connection is free. Returns how many messages wait then, and how many bytes these are.
     pub fn push(self: &Arc<Self>, message: &Message<'_>, tag: Tag) -> Result<(usize, usize), Error> {
         let timeout = message.checked_timeout(self.core.timeout())?;
         message.check()?;
@@ -239,26 +249,31 @@ impl Shared {
         if state.load() >= self.capacity {
             return Err(full(self.capacity));
         }
-        let is_ready = state.add(Job { message, tag, user, pushed, deadline });
-        let is_begun = is_ready && state.may_begin() && self.employ(&mut state)?;
-        if !is_begun && let Some(deadline) = deadline {
-            self.watch(&mut state, deadline);
+        let is_first = deadline.is_some_and(|deadline| state.watch(deadline));
+        state.add(Job { message, tag, user, pushed, deadline });
+        if state.driver.is_none() {
+            self.start_driver(&mut state)?;
         }
-        Ok(state.waiting())
+        let must_wake = (is_first || state.can_begin()) && state.must_wake_driver();
+        let waiting = state.waiting();
+        drop(state);
+        if must_wake {
+            self.wake.give();
+        }
+        Ok(waiting)
     }
 
-    /// Wakes an idle worker, or starts one more. `false` if all are busy. An error if there is no worker at all: then the
-    /// message that was added last is taken out again.
-    fn employ(self: &Arc<Self>, state: &mut State) -> Result<bool, Error> {
-        if state.wake_one() {
-            return Ok(true);
-        }
-        if state.workers.len() >= self.core.max_connections() {
-            return Ok(false);
-        }
-        match self.start_worker(state) {
-            Ok(()) => Ok(true),
-            Err(_) if !state.workers.is_empty() => Ok(false), // go on with the workers that could be started
+    /// An error if no thread can be started: then the message that was added last is taken out again.
+    fn start_driver(self: &Arc<Self>, state: &mut State) -> Result<(), Error> {
+        let shared = self.clone();
+        let drive = move || {
+            panic::contain(shared.is_guarded, || Driver::new(shared.clone()).run());
+        };
+        match sys::start_thread("userengage", drive) {
+            Ok(driver) => {
+                state.driver = Some(driver);
+                Ok(())
+            }
             Err(error) => {
                 state.remove_last_added();
                 Err(not_started(&error))
@@ -266,20 +281,79 @@ impl Shared {
         }
     }
 
-    fn start_worker(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
-        let worker = Worker::new()?;
-        let (shared, number, signal) = (self.clone(), state.workers.len(), worker.signal.clone());
-        let thread = sys::start_thread("userengage-send", move || shared.work(number, &signal))?;
-        state.workers.push(worker);
-        state.threads.push(thread);
-        Ok(())
+    fn can_begin(&self) -> bool {
+        self.lock().can_begin()
     }
 
-    /// The life of a worker thread.
+    fn add_worker(&self) -> Arc<CancelSignal> {
+        let worker = Worker::new();
+        let signal = worker.signal.clone();
+        self.lock().workers.push(worker);
+        signal
+    }
+
+    /// There is no memory for more fibers than `count`. If there is none at all, no message can be sent.
+    fn limit_in_flight(&self, count: usize, error: &io::Error) {
+        let mut state = self.lock();
+        state.most_in_flight = count;
+        if count > 0 {
+            return;
+        }
+        state.most_in_flight = 1; // try again with the next message
+        state.workers.clear();
+        let ended = self.end_waiting(&mut state, |_| true, |_| not_started(error).into_outcome());
+        drop(state);
+        ended.tell();
+    }
+
+    /// Called by the driver before it sleeps: ends what is due, and tells of what is finished. Returns until when it may
+    /// sleep; `None` if the queue has ended.
+    fn sleep(&self) -> Option<Instant> {
+        let mut state = self.lock();
+        if state.has_ended() {
+            return None;
+        }
+        let now = Instant::now();
+        if state.next_expiry.is_some_and(|at| at <= now) {
+            let is_due = |job: &Job| job.deadline.is_some_and(|deadline| deadline <= now);
+            let ended = self.end_waiting(&mut state, is_due, |job| self.not_begun(job, Stop::Deadline));
+            state.find_next_expiry();
+            drop(state);
+            ended.tell();
+            state = self.lock();
+        }
+        let mut until = state.next_expiry.unwrap_or(now + LONGEST_SLEEP);
+        if state.has_enough_waiting() && now < state.told_at + GATHER {
+            until = until.min(state.told_at + GATHER);
+        } else {
+            self.tell(&mut state);
+        }
+        if state.keeps_driver_awake() {
+            return Some(now);
+        }
+        state.let_driver_sleep();
+        Some(until)
+    }
+
+    /// Called by the driver after a sleep. Returns whether a message in flight was cancelled meanwhile.
+    fn wake_up(&self) -> bool {
+        self.lock().driver_woke_up()
+    }
+
+    fn wake_interest(&self) -> Interest {
+        Interest::read(&self.wake.reader)
+    }
+
+    /// `false` if the descriptor belongs to other code by now.
+    fn take_wake(&self) -> bool {
+        self.wake.take()
+    }
+
+    /// The life of a worker, which is a fiber of the driver.
     fn work(self: Arc<Self>, number: usize, signal: &Arc<CancelSignal>) {
         let context = |log| {
             let hooks = Arc::new(Hooks { log, interrupt: None });
-            self.process.context.for_worker(hooks, signal.clone(), self.clone())
+            self.process.context.for_worker(hooks, signal.clone())
         };
         // The log lines of a submission are not kept: nobody takes them. Its host is Rust, whose log is `Sync`.
         let (keeps_log, logs) = (context(self.log_of_workers()), context(self.core.hooks().log.clone()));
@@ -299,11 +373,7 @@ impl Shared {
     fn log_of_workers(self: &Arc<Self>) -> Option<(Level, hooks::Log)> {
         let (level, _) = self.core.hooks().log.as_ref()?;
         let shared = self.clone();
-        let log: hooks::Log = Arc::new(move |level, text: &str| {
-            let mut state = shared.lock();
-            state.add_log(level, text);
-            shared.tell(&mut state);
-        });
+        let log: hooks::Log = Arc::new(move |level, text: &str| shared.lock().add_log(level, text));
         Some((*level, log))
     }
 
@@ -319,7 +389,7 @@ impl Shared {
 
     /// Hands in the outcome of the last job of a worker, and takes the next one. Waits for one; `None` if the worker is to
     /// end.
-    fn next(self: &Arc<Self>, number: usize, finished: Option<(Job, Outcome)>) -> Option<Job> {
+    fn next(&self, number: usize, finished: Option<(Job, Outcome)>) -> Option<Job> {
         if let Some((Job { tag: Tag::Submission(slot), .. }, outcome)) = &finished {
             slot.finish(outcome.clone()); // without the lock: it wakes a waker of the host
         }
@@ -327,16 +397,15 @@ impl Shared {
         if let Some((job, outcome)) = finished {
             state.workers[number].release();
             state.release(job.user);
-            if state.count(&outcome)
-                && let Some(error) = state.suspended()
-            {
+            let has_suspended = state.count(&outcome);
+            if let Tag::Value(value) = job.tag {
+                state.done.push_back((value, outcome)); // the driver tells before it sleeps
+            }
+            if has_suspended && let Some(error) = state.suspended() {
                 let ended = self.end_waiting(&mut state, |_| true, |_| Outcome::clone(&error));
                 drop(state);
                 ended.tell();
                 state = self.lock();
-            }
-            if let Tag::Value(value) = job.tag {
-                self.finish(&mut state, value, outcome);
             }
         }
         loop {
@@ -346,28 +415,12 @@ impl Shared {
             if state.may_begin()
                 && let Some(job) = state.begin(number)
             {
-                state.wake_for_open_gate();
                 return Some(job);
             }
             self.check_idle(&state);
-            self.tell_if_owed(&mut state);
-            if let Some(deadline) = state.first_deadline() {
-                self.watch(&mut state, deadline);
-            }
-            state = state::park(state, number);
-        }
-    }
-
-    /// Puts an outcome where it is taken from. Gathers outcomes while that keeps no worker waiting.
-    fn finish(&self, state: &mut State, value: usize, outcome: Outcome) {
-        state.done.push_back((value, outcome));
-        if state.is_told {
-            return;
-        }
-        if state.has_enough_waiting() && state.told_at.elapsed() < GATHER {
-            self.owes_a_tell.store(true, Ordering::Relaxed);
-        } else {
-            self.tell(state);
+            drop(state);
+            sys::park();
+            state = self.lock();
         }
     }
 
@@ -378,10 +431,11 @@ impl Shared {
         for job in removed {
             let outcome = why(&job);
             match job.tag {
-                Tag::Value(value) => self.finish(state, value, outcome),
+                Tag::Value(value) => state.done.push_back((value, outcome)),
                 Tag::Submission(slot) => ended.submissions.push((slot, outcome)),
             }
         }
+        self.tell(state);
         self.check_idle(state);
         ended
     }
@@ -397,19 +451,11 @@ impl Shared {
         }
     }
 
-    /// A worker that parks makes up for what it has put off: the others may be in a long wait that began before.
-    fn tell_if_owed(&self, state: &mut State) {
-        if self.owes_a_tell.load(Ordering::Relaxed) {
-            self.tell(state);
-        }
-    }
-
     /// Makes the descriptor readable. Done with the lock, so that it is readable exactly while there is something to take.
     fn tell(&self, state: &mut State) {
-        self.owes_a_tell.store(false, Ordering::Relaxed);
         if (!state.done.is_empty() || state.has_logs()) && !mem::replace(&mut state.is_told, true) {
             state.told_at = Instant::now();
-            let _ = self.writer.get().and_then(|mut writer| io::Write::write(&mut writer, &[1]));
+            self.told.give();
         }
     }
 
@@ -420,7 +466,7 @@ impl Shared {
         let count = most.min(state.done.len());
         let taken: Vec<_> = state.done.drain(..count).collect();
         if state.done.is_empty() && mem::take(&mut state.is_told) {
-            let _ = self.reader.get().and_then(|mut reader| io::Read::read(&mut reader, &mut [0; 8]));
+            self.told.take();
         }
         drop(state);
         let forks = sys::forks();
@@ -442,7 +488,7 @@ impl Shared {
         let in_flight = state.cancel_in_flight(CancelReason::Cancelled, &which);
         let cancelled = |job: &Job| self.not_begun(job, Stop::Cancelled);
         let ended = self.end_waiting(&mut state, |job| which(&job.tag), cancelled);
-        drop(state);
+        self.wake_driver(state);
         in_flight + ended.tell()
     }
 
@@ -458,21 +504,28 @@ impl Shared {
     /// Like [`Shared::stop`], and ends the messages in flight, too.
     pub fn abort(&self, reason: CancelReason) {
         self.stop(reason);
-        self.lock().cancel_in_flight(reason, |_| true);
+        let mut state = self.lock();
+        state.cancel_in_flight(reason, |_| true);
+        self.wake_driver(state);
     }
 
-    /// Ends everything, and waits for the threads.
+    fn wake_driver(&self, mut state: MutexGuard<'_, State>) {
+        let must_wake = state.must_wake_driver();
+        drop(state);
+        if must_wake {
+            self.wake.give();
+        }
+    }
+
+    /// Ends everything, and waits for the thread.
     fn end(&self) {
         self.abort(CancelReason::Cancelled);
         let mut state = self.lock();
-        let threads = state.end();
-        self.expiry_changed.notify_all();
-        drop(state);
-        for thread in threads {
-            // A waker of the host may drop the queue on a worker: that one ends by itself.
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
+        let driver = state.end();
+        self.wake_driver(state);
+        // A waker of the host may drop the queue on the driver: that ends by itself.
+        if let Some(driver) = driver.filter(|driver| driver.thread().id() != thread::current().id()) {
+            let _ = driver.join();
         }
     }
 
@@ -503,49 +556,9 @@ impl Shared {
         }
     }
 
-    /// Sees to it that a message that waits ends at its deadline. If no thread can be started for that, it ends at its
-    /// turn.
-    fn watch(self: &Arc<Self>, state: &mut State, deadline: Instant) {
-        if !state.watch(deadline) {
-            return;
-        }
-        if state.has_timer {
-            self.expiry_changed.notify_one();
-            return;
-        }
-        let shared = self.clone();
-        if let Ok(thread) = sys::start_thread("userengage-timer", move || shared.expire()) {
-            state.has_timer = true;
-            state.threads.push(thread);
-        }
-    }
-
-    /// The life of the thread that ends messages whose deadline passes while they wait.
-    fn expire(&self) {
-        let mut state = self.lock();
-        while !state.has_ended() {
-            let now = Instant::now();
-            match state.next_expiry {
-                None => state = self.expiry_changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(at) if at > now => {
-                    let waited = self.expiry_changed.wait_timeout(state, at - now);
-                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
-                }
-                Some(_) => {
-                    let is_due = |job: &Job| job.deadline.is_some_and(|deadline| deadline <= now);
-                    let ended = self.end_waiting(&mut state, is_due, |job| self.not_begun(job, Stop::Deadline));
-                    state.find_next_expiry();
-                    drop(state);
-                    ended.tell();
-                    state = self.lock();
-                }
-            }
-        }
-    }
-
     /// What to wait for until something can be taken.
     pub fn interest(&self) -> Interest {
-        Interest::read(&self.reader)
+        Interest::read(&self.told.reader)
     }
 
     /// How many messages wait, and how many bytes these are.
@@ -589,8 +602,6 @@ fn not_started(error: &io::Error) -> Error {
     let text = format!("No thread could be started: {error}. The message was not delivered. Send it again later.");
     Error::new(Outcome::not_sent(Status::Connect, text))
 }
-
-type Threads = Vec<JoinHandle<()>>;
 
 #[cfg(test)]
 mod tests;

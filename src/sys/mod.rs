@@ -11,10 +11,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 mod cancel;
+mod fiber;
 pub(crate) mod panic;
 mod per_process;
 
-pub(crate) use cancel::{CancelReason, CancelSignal};
+pub(crate) use cancel::{CancelReason, CancelSignal, Watch};
+pub(crate) use fiber::{Fiber, park, wait};
 pub(crate) use per_process::PerProcess;
 
 #[cfg(unix)]
@@ -99,7 +101,7 @@ pub(crate) trait Pollable {
 }
 
 /// A socket and the events to wait for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Interest {
     raw: Raw,
     events: i16,
@@ -133,6 +135,11 @@ impl Ready {
 
     pub fn has(self, index: usize) -> bool {
         self.0 & (1 << index) != 0
+    }
+
+    /// Sets the bit of an interest.
+    pub fn set(&mut self, index: usize) {
+        self.0 |= 1 << index;
     }
 
     pub fn any(self) -> bool {
@@ -172,6 +179,48 @@ pub(crate) fn unsent(socket: &ProcessSocket<TcpStream>) -> usize {
 /// `ErrorKind::Interrupted`. A descriptor that is not open is an error: other code of this process has closed it.
 pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Ready> {
     system::poll(interests, timeout)
+}
+
+/// Interests of any number, to be polled again and again. Unlike [`poll`] it tells which descriptor is not open.
+#[derive(Default)]
+pub(crate) struct PollSet(Vec<system::PollFd>);
+
+/// What a [`PollSet`] found out about an interest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Nothing,
+    Ready,
+    /// Other code of this process has closed the descriptor.
+    NotOpen,
+}
+
+impl PollSet {
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Adds an interest at the end.
+    pub fn add(&mut self, interest: Interest) {
+        self.0.push(system::poll_fd(interest));
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Waits until an interest is ready or `timeout` has passed, rounded up to a millisecond.
+    pub fn poll(&mut self, timeout: Duration) {
+        system::poll_all(&mut self.0, timeout);
+    }
+
+    pub fn found(&self, index: usize) -> Found {
+        system::found(&self.0[index])
+    }
+}
+
+/// The error of a wait for a descriptor that other code of this process has closed.
+pub(crate) fn not_open() -> io::Error {
+    system::not_open()
 }
 
 fn milliseconds(timeout: Duration) -> i32 {

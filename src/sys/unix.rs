@@ -9,7 +9,7 @@ use std::time::Duration;
 
 #[cfg(test)]
 use super::Pollable;
-use super::{Interest, MOST_INTERESTS, Pair, ProcessSocket, Ready};
+use super::{Found, Interest, MOST_INTERESTS, Pair, ProcessSocket, Ready};
 
 pub(crate) type Local = UnixStream;
 pub(crate) type Raw = RawFd;
@@ -160,9 +160,34 @@ pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Read
         return Err(io::Error::last_os_error());
     }
     if fds.iter().any(|fd| fd.revents & libc::POLLNVAL != 0) {
-        return Err(io::Error::from_raw_os_error(libc::EBADF));
+        return Err(not_open());
     }
     Ok(Ready::of(fds.iter().map(|fd| fd.revents != 0)))
+}
+
+pub(crate) fn not_open() -> io::Error {
+    io::Error::from_raw_os_error(libc::EBADF)
+}
+
+pub(crate) type PollFd = libc::pollfd;
+
+pub(crate) fn poll_fd(interest: Interest) -> PollFd {
+    libc::pollfd { fd: interest.raw, events: interest.events, revents: 0 }
+}
+
+pub(crate) fn poll_all(fds: &mut [PollFd], timeout: Duration) {
+    // SAFETY: `fds` is valid for its length for the duration of the call.
+    if unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, super::milliseconds(timeout)) } < 0 {
+        fds.iter_mut().for_each(|fd| fd.revents = 0); // a signal, or no memory for a moment
+    }
+}
+
+pub(crate) fn found(fd: &PollFd) -> Found {
+    match fd.revents {
+        0 => Found::Nothing,
+        events if events & libc::POLLNVAL != 0 => Found::NotOpen,
+        _ => Found::Ready,
+    }
 }
 
 pub(crate) fn start_connect(address: &SocketAddr) -> io::Result<ProcessSocket<TcpStream>> {

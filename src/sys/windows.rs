@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::windows::io::{AsRawSocket, FromRawSocket, RawSocket};
 use std::time::Duration;
 
-use super::{Interest, MOST_INTERESTS, Pair, ProcessSocket, Ready};
+use super::{Found, Interest, MOST_INTERESTS, Pair, ProcessSocket, Ready};
 
 pub(crate) type Local = TcpStream;
 pub(crate) type Raw = RawSocket;
@@ -49,7 +49,7 @@ impl super::Pollable for TcpStream {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct PollFd {
+pub(crate) struct PollFd {
     socket: RawSocket,
     events: i16,
     found: i16,
@@ -96,6 +96,31 @@ pub(crate) fn unsent(_: &TcpStream) -> usize {
     0
 }
 
+const INVALID: i16 = 0x0004; // POLLNVAL
+
+pub(crate) fn not_open() -> io::Error {
+    io::Error::from_raw_os_error(10038) // WSAENOTSOCK
+}
+
+pub(crate) fn poll_fd(interest: Interest) -> PollFd {
+    PollFd { socket: interest.raw, events: interest.events, found: 0 }
+}
+
+pub(crate) fn poll_all(fds: &mut [PollFd], timeout: Duration) {
+    // SAFETY: `fds` is valid for its length for the duration of the call.
+    if unsafe { WSAPoll(fds.as_mut_ptr(), fds.len() as u32, super::milliseconds(timeout)) } < 0 {
+        fds.iter_mut().for_each(|fd| fd.found = 0);
+    }
+}
+
+pub(crate) fn found(fd: &PollFd) -> Found {
+    match fd.found {
+        0 => Found::Nothing,
+        events if events & INVALID != 0 => Found::NotOpen,
+        _ => Found::Ready,
+    }
+}
+
 pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Ready> {
     if interests.is_empty() {
         std::thread::sleep(timeout); // WSAPoll fails without sockets
@@ -110,9 +135,8 @@ pub(crate) fn poll(interests: &[Interest], timeout: Duration) -> io::Result<Read
     if unsafe { WSAPoll(fds.as_mut_ptr(), fds.len() as u32, super::milliseconds(timeout)) } < 0 {
         return Err(last_error());
     }
-    const INVALID: i16 = 0x0004; // POLLNVAL
     if fds.iter().any(|fd| fd.found & INVALID != 0) {
-        return Err(io::Error::from_raw_os_error(10038)); // WSAENOTSOCK
+        return Err(not_open());
     }
     Ok(Ready::of(fds.iter().map(|fd| fd.found != 0)))
 }

@@ -72,17 +72,10 @@ fn after_a_callback_that_outlasts_the_deadline_nothing_starts_and_nothing_waits(
 
 #[test]
 fn every_cancel_signal_ends_every_wait_and_busy_work() {
-    struct Nothing;
-    impl PutOff for Nothing {
-        fn left(&self) -> Option<Duration> {
-            None
-        }
-        fn make_up(&self) {}
-    }
     for (which, end) in [(0, CancelReason::Closed), (1, CancelReason::Cancelled), (2, CancelReason::Cancelled)] {
         let (client, _) = asking(Duration::ZERO);
         let [worker, message] = [(); 2].map(|()| Arc::new(CancelSignal::new().unwrap()));
-        let context = client.for_worker(Arc::new(Hooks::default()), worker.clone(), Arc::new(Nothing));
+        let context = client.for_worker(Arc::new(Hooks::default()), worker.clone());
         let context = context.for_call(Some(message.clone()));
         let (ours, _theirs) = readable();
         [client.signal(), &worker, &message][which].cancel(end);
@@ -96,31 +89,6 @@ fn every_cancel_signal_ends_every_wait_and_busy_work() {
         assert!(context.until_ready(&[Interest::read(&ours)], far).is_err());
         assert_eq!(client.check().is_err(), which == 0);
     }
-}
-
-#[test]
-fn what_a_worker_has_put_off_is_made_up_for_while_it_waits() {
-    struct Once(AtomicUsize);
-    impl PutOff for Once {
-        fn left(&self) -> Option<Duration> {
-            (self.0.load(Ordering::SeqCst) == 0).then_some(Duration::from_millis(1))
-        }
-        fn make_up(&self) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-    let (client, put_off) = (asking(Duration::ZERO).0, Arc::new(Once(AtomicUsize::new(0))));
-    let signal = Arc::new(CancelSignal::new().unwrap());
-    let context = client.for_worker(Arc::new(Hooks::default()), signal.clone(), put_off.clone());
-    thread::scope(|threads| {
-        let wait = threads.spawn(|| context.until(Instant::now() + Duration::from_secs(60)));
-        while put_off.0.load(Ordering::SeqCst) == 0 {
-            thread::yield_now();
-        }
-        signal.cancel(CancelReason::Cancelled);
-        assert!(matches!(wait.join().unwrap(), Err(Stop::Cancelled)));
-    });
-    assert_eq!(put_off.0.load(Ordering::SeqCst), 1);
 }
 
 #[test]

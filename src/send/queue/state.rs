@@ -1,12 +1,12 @@
 //! The state of a queue: which message waits for what, who works on what, and what is finished. Plain data under one lock.
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
 use std::mem;
-use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::{Tag, Threads};
+use super::Tag;
 use crate::model::hooks::Level;
 use crate::model::message::Message;
 use crate::model::outcome::{Error, Outcome, Retry, Status};
@@ -27,19 +27,17 @@ pub(super) struct Job {
     pub deadline: Option<Instant>,
 }
 
-/// A worker thread.
+/// A fiber that sends messages, one at a time.
 pub(super) struct Worker {
     /// Ends the message in flight. Only given with the lock, so that it never reaches the next message.
     pub signal: Arc<CancelSignal>,
     /// The tag of the message in flight.
     tag: Option<Tag>,
-    /// Wakes this worker if it is parked.
-    wake: Arc<Condvar>,
 }
 
 impl Worker {
-    pub fn new() -> io::Result<Self> {
-        Ok(Worker { signal: Arc::new(CancelSignal::new()?), tag: None, wake: Arc::default() })
+    pub fn new() -> Self {
+        Worker { signal: Arc::new(CancelSignal::without_wake()), tag: None }
     }
 
     /// Ends the message in flight: a cancel that came for it must not end the next one.
@@ -59,9 +57,13 @@ pub(super) struct State {
     waiting_bytes: usize,
     in_flight: usize,
     pub workers: Vec<Worker>,
-    /// The workers that wait for a message, the last one on top.
-    parked: Vec<usize>,
-    pub threads: Threads,
+    /// How many messages may be in flight at once.
+    pub most_in_flight: usize,
+    pub driver: Option<JoinHandle<()>>,
+    /// Whether the driver sleeps, or is about to, and is to be woken for what it cannot know.
+    driver_sleeps: bool,
+    /// Whether a message in flight was cancelled, and the driver has not yet looked.
+    was_cancelled: bool,
     /// Finished, and not yet taken.
     pub done: VecDeque<(usize, Outcome)>,
     logs: VecDeque<(Level, String)>,
@@ -78,13 +80,12 @@ pub(super) struct State {
     has_ended: bool,
     /// How many threads wait until the queue is idle.
     pub idle_waiters: usize,
-    pub has_timer: bool,
     /// No deadline of a message that waits is before this. It may be that of a message that was begun since.
     pub next_expiry: Option<Instant>,
 }
 
 impl State {
-    pub fn new(max_failures: u32) -> Self {
+    pub fn new(max_failures: u32, most_in_flight: usize) -> Self {
         State {
             ready: VecDeque::new(),
             behind: HashMap::new(),
@@ -92,8 +93,10 @@ impl State {
             waiting_bytes: 0,
             in_flight: 0,
             workers: Vec::new(),
-            parked: Vec::new(),
-            threads: Vec::new(),
+            most_in_flight,
+            driver: None,
+            driver_sleeps: false,
+            was_cancelled: false,
             done: VecDeque::new(),
             logs: VecDeque::new(),
             lost_logs: 0,
@@ -105,7 +108,6 @@ impl State {
             is_stopped: false,
             has_ended: false,
             idle_waiters: 0,
-            has_timer: false,
             next_expiry: None,
         }
     }
@@ -126,6 +128,32 @@ impl State {
     /// Whether messages wait for every worker. Then none is idle before the next outcome is taken.
     pub fn has_enough_waiting(&self) -> bool {
         self.ready.len() >= self.workers.len()
+    }
+
+    /// Whether a message waits that may be begun now.
+    pub fn can_begin(&self) -> bool {
+        self.is_ready() && self.may_begin() && self.in_flight < self.most_in_flight
+    }
+
+    /// The driver is about to sleep.
+    pub fn let_driver_sleep(&mut self) {
+        self.driver_sleeps = true;
+    }
+
+    /// Whether the driver has to be woken. The caller does that, without the lock.
+    pub fn must_wake_driver(&mut self) -> bool {
+        mem::take(&mut self.driver_sleeps)
+    }
+
+    /// Whether the driver has something to do at once.
+    pub fn keeps_driver_awake(&self) -> bool {
+        self.can_begin() || self.was_cancelled
+    }
+
+    /// The driver is awake. Returns whether a message in flight was cancelled meanwhile.
+    pub fn driver_woke_up(&mut self) -> bool {
+        self.driver_sleeps = false;
+        mem::take(&mut self.was_cancelled)
     }
 
     pub fn is_ready(&self) -> bool {
@@ -220,25 +248,11 @@ impl State {
     }
 
     /// Ends the messages in flight that `which` selects. Returns how many those are.
-    pub fn cancel_in_flight(&self, reason: CancelReason, which: impl Fn(&Tag) -> bool) -> usize {
+    pub fn cancel_in_flight(&mut self, reason: CancelReason, which: impl Fn(&Tag) -> bool) -> usize {
         let selected = self.workers.iter().filter(|worker| worker.tag.as_ref().is_some_and(&which));
-        selected.map(|worker| worker.signal.cancel(reason)).count()
-    }
-
-    /// Wakes the worker that was parked last. `false` if all are busy.
-    pub fn wake_one(&mut self) -> bool {
-        let Some(number) = self.parked.pop() else {
-            return false;
-        };
-        self.workers[number].wake.notify_one();
-        true
-    }
-
-    /// Wakes one more worker where a success has let more messages begin than before. That one wakes the next.
-    pub fn wake_for_open_gate(&mut self) {
-        if self.max_failures != 0 && self.is_ready() && self.may_begin() {
-            self.wake_one();
-        }
+        let count = selected.map(|worker| worker.signal.cancel(reason)).count();
+        self.was_cancelled |= count > 0;
+        count
     }
 
     /// Counts an outcome for `max_failures_in_a_row`. Returns whether it has suspended the queue.
@@ -276,11 +290,10 @@ impl State {
         self.is_stopped
     }
 
-    /// Ends all threads, and returns them.
-    pub fn end(&mut self) -> Threads {
+    /// Ends the driver, and returns it.
+    pub fn end(&mut self) -> Option<JoinHandle<()>> {
         self.has_ended = true;
-        self.workers.iter().for_each(|worker| worker.wake.notify_one());
-        mem::take(&mut self.threads)
+        self.driver.take()
     }
 
     pub fn has_ended(&self) -> bool {
@@ -316,26 +329,10 @@ impl State {
         }
         is_first
     }
-
-    /// The first deadline of the messages that are ready.
-    pub fn first_deadline(&self) -> Option<Instant> {
-        self.ready.iter().filter_map(|job| job.deadline).min()
-    }
-
     pub fn find_next_expiry(&mut self) {
         let waiting = self.ready.iter().chain(self.behind.values().flatten());
         self.next_expiry = waiting.filter_map(|job| job.deadline).min();
     }
-}
-
-/// Waits until [`State::wake_one`] wakes this worker, or the queue ends.
-pub(super) fn park(mut state: MutexGuard<'_, State>, number: usize) -> MutexGuard<'_, State> {
-    state.parked.push(number);
-    let wake = state.workers[number].wake.clone();
-    while !state.has_ended && state.parked.contains(&number) {
-        state = wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-    }
-    state
 }
 
 /// The outcome of every message that is not begun because too many before it have failed. `last` is the last of those.
