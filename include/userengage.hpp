@@ -16,6 +16,10 @@
 #ifndef USERENGAGE_HPP
 #define USERENGAGE_HPP
 
+#if __cplusplus < 201703L && !(defined(_MSVC_LANG) && _MSVC_LANG >= 201703L)
+#error "userengage.hpp needs C++17 or later: compile with -std=c++17 (MSVC: /std:c++17)"
+#else
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -385,5 +389,7 @@ class Client {
 };
 
 }  // namespace userengage
+
+#endif  // C++17
 
 #endif  // USERENGAGE_HPP
