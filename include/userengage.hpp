@@ -240,11 +240,17 @@ class Result {
 };
 
 #ifdef USERENGAGE_HPP_EXCEPTIONS
-/// A call that failed. what() is the result's message.
+/// A call that failed. what() is the result's message. Copies share the result. A move is a copy: what was moved from says
+/// what it said before.
 class Error : public std::exception {
  public:
   /// An error for a result.
   explicit Error(Result result) : result_(std::make_shared<const Result>(std::move(result))) {}
+  /// Shares the result.
+  Error(const Error &) noexcept = default;
+  /// Shares the result.
+  Error &operator=(const Error &) noexcept = default;
+  ~Error() override = default;
   /// The result's message: what happened, what is known of the message, what to do.
   [[nodiscard]] const char *what() const noexcept override { return ue_result_message(result_->get()); }
   /// The kind of outcome.
@@ -255,7 +261,7 @@ class Error : public std::exception {
   [[nodiscard]] const Result &result() const noexcept { return *result_; }
 
  private:
-  std::shared_ptr<const Result> result_;  // exceptions are copied
+  std::shared_ptr<const Result> result_;  // exceptions are copied. Never null: there is no move
 };
 #endif
 

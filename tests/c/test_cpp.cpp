@@ -300,6 +300,30 @@ void a_caught_error_may_be_copied_and_outlives_its_client() {
   CHECK(thrown);
 }
 
+void a_moved_from_error_says_what_it_said() {
+  using userengage::Error;
+  static_assert(std::is_nothrow_copy_constructible_v<Error> && std::is_nothrow_copy_assignable_v<Error>);
+  static_assert(std::is_nothrow_move_constructible_v<Error> && std::is_nothrow_move_assignable_v<Error>);
+  Client client;
+  Error error(client.try_send_conversation({1, "Hi"}));
+  const std::string what = error.what();
+  CHECK_PART(what.c_str(), "client is NULL");
+  Error other = std::move(error);
+  CHECK_TEXT(error.what(), what.c_str());  // NOLINT: on purpose
+  CHECK(error.status() == Status::invalid_argument && error.delivery() == Delivery::not_delivered);
+  CHECK(error.result().message() == what);
+  const Error copy(error);
+  Error assigned{Result()};
+  CHECK_TEXT(assigned.what(), "");
+  assigned = std::move(other);
+  other = error;
+  error = std::move(assigned);
+  CHECK_TEXT(error.what(), what.c_str());
+  CHECK_TEXT(other.what(), what.c_str());
+  CHECK_TEXT(copy.what(), what.c_str());
+  CHECK_TEXT(assigned.what(), what.c_str());  // NOLINT: on purpose
+}
+
 void a_bad_option_throws() {
   bool thrown = false;
   try {
@@ -339,6 +363,7 @@ const test tests[] = {
 #ifdef USERENGAGE_HPP_EXCEPTIONS
     TEST(a_refused_message_throws_and_the_error_says_what_is_known),
     TEST(a_caught_error_may_be_copied_and_outlives_its_client),
+    TEST(a_moved_from_error_says_what_it_said),
     TEST(a_bad_option_throws),
 #endif
 };
