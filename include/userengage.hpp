@@ -193,7 +193,9 @@ class Result {
   /// The kind of outcome.
   [[nodiscard]] Status status() const noexcept { return static_cast<Status>(ue_result_status(get())); }
   /// What is known of the message.
-  [[nodiscard]] Delivery delivery() const noexcept { return static_cast<Delivery>(ue_result_delivery(get())); }
+  [[nodiscard]] Delivery delivery() const noexcept {
+    return refusal_ ? Delivery::not_delivered : static_cast<Delivery>(ue_result_delivery(get()));
+  }
   /// Whether the customer may see the message twice.
   [[nodiscard]] bool may_be_duplicate() const noexcept { return ue_result_may_be_duplicate(get()); }
   /// The HTTP status of the last answer. None if no answer came.
@@ -222,21 +224,29 @@ class Result {
   /// The service's own words. Empty: it gave none.
   [[nodiscard]] std::string_view detail() const noexcept { return ue_result_detail(get()); }
   /// One line for a person: what happened, what is known of the message, what to do. Empty when ok.
-  [[nodiscard]] std::string_view message() const noexcept { return ue_result_message(get()); }
+  [[nodiscard]] std::string_view message() const noexcept {
+    return refusal_ ? std::string_view(*refusal_) : ue_result_message(get());
+  }
   /// The body of the last answer as it came, at most 64 KiB of it. It may quote the message: keep it out of logs.
   [[nodiscard]] std::string_view body() const noexcept {
     std::size_t length = 0;
     const char *body = ue_result_body(get(), &length);
     return {body, length};
   }
-  /// The handle of the C API, still owned by this.
+  /// The handle of the C API, still owned by this. Null if it is empty, and if try_make itself refused a text.
   [[nodiscard]] const ue_result *get() const noexcept { return handle_.get(); }
 
  private:
+  friend class Client;
+
+  /// For an argument that the C API cannot be given. NULL reads as UE_INVALID_ARGUMENT there.
+  explicit Result(std::string refusal) : refusal_(std::make_unique<const std::string>(std::move(refusal))) {}
+
   struct Free {
     void operator()(ue_result *result) const noexcept { ue_result_free(result); }
   };
   std::unique_ptr<ue_result, Free> handle_{};
+  std::unique_ptr<const std::string> refusal_{};
 };
 
 #ifdef USERENGAGE_HPP_EXCEPTIONS
@@ -252,7 +262,9 @@ class Error : public std::exception {
   Error &operator=(const Error &) noexcept = default;
   ~Error() override = default;
   /// The result's message: what happened, what is known of the message, what to do.
-  [[nodiscard]] const char *what() const noexcept override { return ue_result_message(result_->get()); }
+  [[nodiscard]] const char *what() const noexcept override {
+    return result_->message().data();  // ends with a NUL
+  }
   /// The kind of outcome.
   [[nodiscard]] Status status() const noexcept { return result_->status(); }
   /// What is known of the message: whether sending it again is safe.
@@ -273,11 +285,20 @@ class Client {
 
   /// Makes a client. On failure the client is empty and the result says why. Connects to nothing yet.
   [[nodiscard]] static std::pair<Client, Result> try_make(const Text &api_key, const Options &options = {}) noexcept {
+    std::string refusal;
+    // C reads a text up to its first NUL: it would cut one that has a NUL in it.
+    const auto whole = [&refusal](const char *field, const Text &text) {
+      const auto at = std::string_view(text.c_str(), text.size()).find('\0');
+      if (at != std::string_view::npos && refusal.empty()) {
+        refusal = std::string(field) + " has a NUL at byte " + std::to_string(at) + ": remove it";
+      }
+      return text.c_str();
+    };
     auto state = std::make_unique<State>();
     state->log = options.log;
     state->interrupt = options.interrupt;
     ue_options given = UE_OPTIONS_INIT;
-    given.base_url = options.base_url.c_str();
+    given.base_url = whole("base_url", options.base_url);
     given.api_version = options.api_version;
     given.delivery_policy = static_cast<std::int32_t>(options.delivery_policy);
     given.max_attempts = options.max_attempts;
@@ -285,16 +306,18 @@ class Client {
     given.timeout_ms = milliseconds(options.timeout);
     given.max_per_second = options.max_per_second;
     given.max_connections = options.max_connections;
-    given.proxy = options.proxy.c_str();
-    given.ca_file = options.ca_file.c_str();
-    given.user_agent = options.user_agent.c_str();
+    given.proxy = whole("proxy", options.proxy);
+    given.ca_file = whole("ca_file", options.ca_file);
+    given.user_agent = whole("user_agent", options.user_agent);
     given.log = state->log ? &State::on_log : nullptr;
     given.log_user_data = state.get();
     given.log_level = static_cast<std::int32_t>(options.log_level);
     given.interrupt = state->interrupt ? &State::on_interrupt : nullptr;
     given.interrupt_user_data = state.get();
+    const char *key = whole("api_key", api_key);
+    if (!refusal.empty()) return {Client(), Result(std::move(refusal))};
     ue_result *result = nullptr;
-    state->handle.reset(ue_client_new(api_key.c_str(), &given, &result));
+    state->handle.reset(ue_client_new(key, &given, &result));
     std::pair<Client, Result> made{Client(), Result(result)};
     if (state->handle) made.first.state_ = std::move(state);
     return made;

@@ -6,6 +6,7 @@
 #include <thread>
 #include <type_traits>
 #include <userengage.hpp>
+#include <utility>
 #include <vector>
 #if __cplusplus >= 202002L
 #include <stop_token>
@@ -21,6 +22,7 @@ using userengage::Options;
 using userengage::Result;
 using userengage::Source;
 using userengage::Status;
+using userengage::Text;
 
 Status send_from_another_translation_unit(Client &client, std::string_view client_user_id);
 
@@ -91,6 +93,40 @@ void a_nul_within_a_text_is_refused_and_cuts_nothing() {
   CHECK(result.delivery() == Delivery::not_delivered);
   CHECK_PART(std::string(result.message()).c_str(), "content has a NUL at byte 2");
   CHECK_INT(requests("210"), 0);
+}
+
+void a_nul_within_an_option_or_the_key_is_refused_by_name() {
+  using namespace std::string_view_literals;
+  const auto refusal = [](const Text &api_key, const Options &options) {
+    const auto made = Client::try_make(api_key, options);
+    CHECK(made.first.get() == nullptr);
+    CHECK(!made.second && made.second.status() == Status::invalid_argument);
+    CHECK(made.second.delivery() == Delivery::not_delivered);
+    return std::string(made.second.message());
+  };
+  const std::pair<const char *, Text Options::*> texts[] = {{"base_url", &Options::base_url},
+                                                            {"proxy", &Options::proxy},
+                                                            {"ca_file", &Options::ca_file},
+                                                            {"user_agent", &Options::user_agent}};
+  for (const auto &[field, text] : texts) {
+    auto options = at_the_sandbox();
+    options.*text = "ab\0cd"sv;
+    CHECK_TEXT(refusal(the_sandbox.api_key, options).c_str(),
+               (std::string(field) + " has a NUL at byte 2: remove it").c_str());
+  }
+  const auto key = the_sandbox.api_key + std::string("\0", 1);
+  CHECK_TEXT(refusal(key, at_the_sandbox()).c_str(),
+             ("api_key has a NUL at byte " + std::to_string(key.size() - 1) + ": remove it").c_str());
+}
+
+void a_refused_option_reads_the_same_after_a_move() {
+  using namespace std::string_view_literals;
+  auto refused = Client::try_make("\0"sv).second;
+  const std::string_view message = refused.message();
+  const Result moved = std::move(refused);
+  CHECK(moved.message().data() == message.data());
+  CHECK(moved.delivery() == Delivery::not_delivered && moved.attempts() == 0 && moved.detail().empty());
+  CHECK(refused.message().empty() && refused.delivery() == Delivery::unknown);  // NOLINT: on purpose
 }
 
 void integers_of_every_size_are_ids() {
@@ -324,6 +360,17 @@ void a_moved_from_error_says_what_it_said() {
   CHECK_TEXT(assigned.what(), what.c_str());  // NOLINT: on purpose
 }
 
+void a_refused_option_throws_its_text() {
+  using namespace std::string_view_literals;
+  std::string what;
+  try {
+    Client client("key\0"sv);
+  } catch (const userengage::Error &error) {
+    what = error.what();
+  }
+  CHECK_TEXT(what.c_str(), "api_key has a NUL at byte 3: remove it");
+}
+
 void a_bad_option_throws() {
   bool thrown = false;
   try {
@@ -344,6 +391,8 @@ const test tests[] = {
     TEST(handles_move_and_are_not_copied),
     TEST(texts_are_copied_from_views_that_end_nowhere),
     TEST(a_nul_within_a_text_is_refused_and_cuts_nothing),
+    TEST(a_nul_within_an_option_or_the_key_is_refused_by_name),
+    TEST(a_refused_option_reads_the_same_after_a_move),
     TEST(integers_of_every_size_are_ids),
     TEST(a_message_owns_its_texts),
     TEST(every_option_arrives),
@@ -364,6 +413,7 @@ const test tests[] = {
     TEST(a_refused_message_throws_and_the_error_says_what_is_known),
     TEST(a_caught_error_may_be_copied_and_outlives_its_client),
     TEST(a_moved_from_error_says_what_it_said),
+    TEST(a_refused_option_throws_its_text),
     TEST(a_bad_option_throws),
 #endif
 };
