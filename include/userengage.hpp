@@ -113,17 +113,29 @@ class Text {
   std::optional<std::string> text_{};
 };
 
-/// Who gets a message: a text or an integer.
+/// Who gets a message: a text or an integer. Characters, bool and NULL are not integers here: they do not compile.
 class ClientUserId : public Text {
+  template <class Type, class... Types>
+  static constexpr bool is_one_of = (std::is_same_v<Type, Types> || ...);
+  template <class Type>
+  static constexpr bool is_integer = is_one_of<Type, signed char, short, int, long, long long, unsigned char,
+                                               unsigned short, unsigned, unsigned long, unsigned long long>;
+
  public:
   using Text::Text;
   /// None.
   ClientUserId() noexcept = default;
+  /// None is not an id.
+  ClientUserId(std::nullptr_t) = delete;
   /// An integer as text.
-  template <class Integer, std::enable_if_t<std::is_integral_v<Integer> && !std::is_same_v<Integer, bool> &&
-                                                !std::is_same_v<Integer, char>,
-                                            int> = 0>
+  template <class Integer, std::enable_if_t<is_integer<Integer> && !std::is_same_v<Integer, decltype(NULL)>, int> = 0>
   ClientUserId(Integer id) : Text(std::to_string(id)) {}
+  /// An integer as text. It takes those of NULL's own type, as no template does: NULL fits const char * equally well, and
+  /// is refused as ambiguous. Where NULL is a plain 0, so is 0.
+  ClientUserId(long long id) : Text(std::to_string(id)) {}
+  /// Anything else is not an id.
+  template <class Other, std::enable_if_t<!is_integer<Other> && !std::is_constructible_v<Text, Other>, int> = 0>
+  ClientUserId(Other) = delete;
 };
 
 /// One message: the attributes of the service's specification, by their names. With C++20:

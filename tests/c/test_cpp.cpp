@@ -1,5 +1,6 @@
 // userengage.hpp: what it adds to the C API holds. test_cpp_other.cpp is its second translation unit.
 
+#include <climits>
 #include <cstdlib>
 #include <exception>
 #include <string>
@@ -130,14 +131,36 @@ void a_refused_option_reads_the_same_after_a_move() {
 }
 
 void integers_of_every_size_are_ids() {
-  static_assert(std::is_constructible_v<ClientUserId, short> &&
+  static_assert(std::is_constructible_v<ClientUserId, signed char> && std::is_convertible_v<short, ClientUserId> &&
+                std::is_convertible_v<unsigned, ClientUserId> && std::is_convertible_v<long, ClientUserId> &&
+                std::is_convertible_v<unsigned long, ClientUserId> && std::is_convertible_v<long long, ClientUserId> &&
                 std::is_constructible_v<ClientUserId, unsigned long long>);
-  static_assert(!std::is_constructible_v<ClientUserId, bool> && !std::is_constructible_v<ClientUserId, char> &&
-                !std::is_constructible_v<ClientUserId, double>);
-  static_assert(!std::is_convertible_v<double, userengage::Text>);
+  const long first = LONG_MIN;
+  CHECK_TEXT(ClientUserId(first).c_str(), std::to_string(LONG_MIN).c_str());
   CHECK_TEXT(ClientUserId(INT64_MIN).c_str(), "-9223372036854775808");
+  CHECK_TEXT(ClientUserId(LLONG_MIN).c_str(), "-9223372036854775808");
   CHECK_TEXT(ClientUserId(UINT64_MAX).c_str(), "18446744073709551615");
+  CHECK_TEXT(ClientUserId(ULLONG_MAX).c_str(), "18446744073709551615");
+  CHECK_TEXT(ClientUserId(7).c_str(), "7");
   CHECK_TEXT(ClientUserId(std::string("a") + "b").c_str(), "ab");
+}
+
+enum Plan { free_plan };
+
+template <class From, class = void>
+constexpr bool takes_null = false;
+template <class From>
+constexpr bool takes_null<From, std::void_t<decltype(From(NULL))>> = true;
+
+void what_is_no_integer_does_not_compile_as_an_id() {
+  static_assert(!std::is_constructible_v<ClientUserId, char> && !std::is_constructible_v<ClientUserId, wchar_t> &&
+                !std::is_constructible_v<ClientUserId, char16_t> && !std::is_constructible_v<ClientUserId, char32_t> &&
+                !std::is_constructible_v<ClientUserId, decltype(u8'7')>);
+  static_assert(!std::is_constructible_v<ClientUserId, bool> && !std::is_constructible_v<ClientUserId, double> &&
+                !std::is_constructible_v<ClientUserId, Plan> && !std::is_constructible_v<ClientUserId, std::true_type>);
+  static_assert(!std::is_constructible_v<ClientUserId, std::nullptr_t> && !takes_null<ClientUserId>);
+  static_assert(takes_null<Text>);
+  static_assert(!std::is_convertible_v<double, Text>);
 }
 
 void a_message_owns_its_texts() {
@@ -394,6 +417,7 @@ const test tests[] = {
     TEST(a_nul_within_an_option_or_the_key_is_refused_by_name),
     TEST(a_refused_option_reads_the_same_after_a_move),
     TEST(integers_of_every_size_are_ids),
+    TEST(what_is_no_integer_does_not_compile_as_an_id),
     TEST(a_message_owns_its_texts),
     TEST(every_option_arrives),
     TEST(over_tls_with_a_ca_file_a_message_is_delivered),
