@@ -8,7 +8,8 @@
 // userengage.h documents every call, option and attribute; that applies here too. This header adds:
 //
 // Ownership  Client and Result own their handle, free it, and can be moved. A moved-from Client refuses to send; a
-//            moved-from Result reads as an unknown failure. Options and Message own their texts.
+//            moved-from Result reads as an unknown failure. Options and Message own their texts. A Result returns views
+//            of its texts, and std::strings if it is a temporary.
 // Errors     Client(..) and send_conversation throw Error. try_make and try_send_conversation return a Result, do not
 //            throw, and work with -fno-exceptions. If memory runs out, they end the program.
 // Threads    Threads may share a Client and read a Result, as in C. Moving or destroying must be the last use.
@@ -37,6 +38,18 @@
 #if defined(__cpp_exceptions) || defined(_CPPUNWIND)
 #define USERENGAGE_HPP_EXCEPTIONS 1
 #include <exception>
+#endif
+
+// The compiler warns where a pointer or a view outlives the object that it comes from.
+#define USERENGAGE_LIFETIMEBOUND
+#ifdef __has_cpp_attribute
+#if __has_cpp_attribute(clang::lifetimebound)
+#undef USERENGAGE_LIFETIMEBOUND
+#define USERENGAGE_LIFETIMEBOUND [[clang::lifetimebound]]
+#elif __has_cpp_attribute(msvc::lifetimebound)
+#undef USERENGAGE_LIFETIMEBOUND
+#define USERENGAGE_LIFETIMEBOUND [[msvc::lifetimebound]]
+#endif
 #endif
 
 namespace userengage {
@@ -105,7 +118,7 @@ class Text {
   Text(std::string text) noexcept : text_(std::move(text)) {}
 
   /// NUL-terminated and owned by this. Null for none.
-  [[nodiscard]] const char *c_str() const noexcept { return text_ ? text_->c_str() : nullptr; }
+  [[nodiscard]] const char *c_str() const noexcept USERENGAGE_LIFETIMEBOUND { return text_ ? text_->c_str() : nullptr; }
   /// The length in bytes.
   [[nodiscard]] std::size_t size() const noexcept { return text_ ? text_->size() : 0; }
 
@@ -190,7 +203,8 @@ struct Options {
   std::function<bool()> interrupt = {};
 };
 
-/// The result of a call. It owns the texts that it returns.
+/// The result of a call. It owns its texts, and returns views of them that are valid as long as it lives. A temporary
+/// Result returns std::strings: `auto text = client.try_send_conversation(message).message();` keeps the text.
 class Result {
  public:
   /// Empty: reads as an unknown failure.
@@ -232,21 +246,31 @@ class Result {
     return std::chrono::microseconds(ue_result_elapsed_us(get()));
   }
   /// The id under which the service knows the request. Empty: not given.
-  [[nodiscard]] std::string_view request_id() const noexcept { return ue_result_request_id(get()); }
+  [[nodiscard]] std::string_view request_id() const & noexcept USERENGAGE_LIFETIMEBOUND {
+    return ue_result_request_id(get());
+  }
   /// The service's own words. Empty: it gave none.
-  [[nodiscard]] std::string_view detail() const noexcept { return ue_result_detail(get()); }
+  [[nodiscard]] std::string_view detail() const & noexcept USERENGAGE_LIFETIMEBOUND { return ue_result_detail(get()); }
   /// One line for a person: what happened, what is known of the message, what to do. Empty when ok.
-  [[nodiscard]] std::string_view message() const noexcept {
+  [[nodiscard]] std::string_view message() const & noexcept USERENGAGE_LIFETIMEBOUND {
     return refusal_ ? std::string_view(*refusal_) : ue_result_message(get());
   }
   /// The body of the last answer as it came, at most 64 KiB of it. It may quote the message: keep it out of logs.
-  [[nodiscard]] std::string_view body() const noexcept {
+  [[nodiscard]] std::string_view body() const & noexcept USERENGAGE_LIFETIMEBOUND {
     std::size_t length = 0;
     const char *body = ue_result_body(get(), &length);
     return {body, length};
   }
+  /// Of a temporary: a text that outlives it.
+  [[nodiscard]] std::string request_id() && { return std::string(request_id()); }
+  /// Of a temporary: a text that outlives it.
+  [[nodiscard]] std::string detail() && { return std::string(detail()); }
+  /// Of a temporary: a text that outlives it.
+  [[nodiscard]] std::string message() && { return std::string(message()); }
+  /// Of a temporary: a text that outlives it.
+  [[nodiscard]] std::string body() && { return std::string(body()); }
   /// The handle of the C API, still owned by this. Null if it is empty, and if try_make itself refused a text.
-  [[nodiscard]] const ue_result *get() const noexcept { return handle_.get(); }
+  [[nodiscard]] const ue_result *get() const noexcept USERENGAGE_LIFETIMEBOUND { return handle_.get(); }
 
  private:
   friend class Client;
@@ -274,7 +298,7 @@ class Error : public std::exception {
   Error &operator=(const Error &) noexcept = default;
   ~Error() override = default;
   /// The result's message: what happened, what is known of the message, what to do.
-  [[nodiscard]] const char *what() const noexcept override {
+  [[nodiscard]] const char *what() const noexcept USERENGAGE_LIFETIMEBOUND override {
     return result_->message().data();  // ends with a NUL
   }
   /// The kind of outcome.
@@ -282,7 +306,7 @@ class Error : public std::exception {
   /// What is known of the message: whether sending it again is safe.
   [[nodiscard]] Delivery delivery() const noexcept { return result_->delivery(); }
   /// All details.
-  [[nodiscard]] const Result &result() const noexcept { return *result_; }
+  [[nodiscard]] const Result &result() const noexcept USERENGAGE_LIFETIMEBOUND { return *result_; }
 
  private:
   std::shared_ptr<const Result> result_;  // exceptions are copied. Never null: there is no move
@@ -388,7 +412,9 @@ class Client {
   void close() noexcept { ue_client_close(get()); }
 
   /// The handle of the C API, still owned by this.
-  [[nodiscard]] ue_client *get() const noexcept { return state_ ? state_->handle.get() : nullptr; }
+  [[nodiscard]] ue_client *get() const noexcept USERENGAGE_LIFETIMEBOUND {
+    return state_ ? state_->handle.get() : nullptr;
+  }
 
  private:
   struct Free {

@@ -256,6 +256,21 @@ void a_moved_from_or_empty_result_reads_as_an_unknown_failure() {
   CHECK(empty.request_id().empty() && empty.detail().empty() && !empty.may_be_duplicate());
 }
 
+void texts_of_a_temporary_result_are_owned() {
+  static_assert(std::is_same_v<decltype(std::declval<Result>().message()), std::string> &&
+                std::is_same_v<decltype(std::declval<Result>().detail()), std::string> &&
+                std::is_same_v<decltype(std::declval<Result>().request_id()), std::string> &&
+                std::is_same_v<decltype(std::declval<Result>().body()), std::string>);
+  static_assert(std::is_same_v<decltype(std::declval<Result &>().message()), std::string_view> &&
+                std::is_same_v<decltype(std::declval<const Result &>().body()), std::string_view>);
+  auto client = new_client();
+  const auto message = client.try_send_conversation({"missing-219", "Hi"}).message();
+  CHECK_PART(message.c_str(), "client_user_id");
+  CHECK(client.try_send_conversation({"missing-219", "Hi"}).detail() == "Not found.");
+  const auto body = client.try_send_conversation({"missing-219", "Hi"}).body();
+  CHECK_PART(body.c_str(), "Not found.");
+}
+
 void a_wait_that_the_service_asks_for_is_told() {
   order(R"({"fault": "status", "status": 429, "headers": {"Retry-After": "7"}, "client_user_id": "216", "times": 1})");
   auto options = at_the_sandbox();
@@ -425,6 +440,7 @@ const test tests[] = {
     TEST(a_time_that_the_c_api_cannot_hold_is_no_other_time),
     TEST(closing_from_another_thread_ends_a_call),
     TEST(a_moved_from_or_empty_result_reads_as_an_unknown_failure),
+    TEST(texts_of_a_temporary_result_are_owned),
     TEST(a_wait_that_the_service_asks_for_is_told),
     TEST(a_batch_has_a_result_for_each_message_and_tells_its_progress),
     TEST(progress_may_stop_a_batch),
