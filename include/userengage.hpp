@@ -52,6 +52,13 @@
 #endif
 #endif
 
+// One type in all shared objects of a program, even if they are compiled with -fvisibility=hidden.
+#if defined(__GNUC__) && !defined(_WIN32)
+#define USERENGAGE_VISIBLE __attribute__((visibility("default")))
+#else
+#define USERENGAGE_VISIBLE
+#endif
+
 namespace userengage {
 
 /// The kind of an outcome, as ue_status. Treat an unknown value as a failure.
@@ -288,7 +295,7 @@ class Result {
 #ifdef USERENGAGE_HPP_EXCEPTIONS
 /// A call that failed. what() is the result's message. Copies share the result. A move is a copy: what was moved from says
 /// what it said before.
-class Error : public std::exception {
+class USERENGAGE_VISIBLE Error : public std::exception {
  public:
   /// An error for a result.
   explicit Error(Result result) : result_(std::make_shared<const Result>(std::move(result))) {}
