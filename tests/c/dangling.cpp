@@ -3,8 +3,10 @@
 #include <cstdio>
 #include <userengage.hpp>
 
+using userengage::Cancel;
 using userengage::Client;
 using userengage::Message;
+using userengage::Queue;
 using userengage::Result;
 using userengage::Text;
 
@@ -16,8 +18,11 @@ void dangles(Client &client, const Message &message) {
   const char *copied = Text("Hi").c_str();                                  // expected-warning {{will be destroyed}}
   const char *what = userengage::Error(Result()).what();                    // expected-warning {{will be destroyed}}
   const Result &of = userengage::Error(Result()).result();                  // expected-warning {{will be destroyed}}
+  const ue_cancel *cancel = Cancel().get();                                 // expected-warning {{will be destroyed}}
+  const ue_queue *queue = Queue(client).get();                              // expected-warning {{will be destroyed}}
   std::printf("%s %s %s %s", text.data(), body.data(), copied, what);
   std::printf("%d %d %d", result == nullptr, handle == nullptr, of.ok());
+  std::printf("%d %d", cancel == nullptr, queue == nullptr);
 }
 
 void holds(Client &client, const Message &message) {

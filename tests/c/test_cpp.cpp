@@ -1,8 +1,11 @@
-// userengage.hpp: what it adds to the C API holds. test_cpp_other.cpp is its second translation unit.
+// userengage.hpp: what it adds to the C API holds. test_cpp_other.cpp is its second translation unit; test_cpp_queue.cpp
+// tests the queue.
 
 #include <climits>
+#include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -15,12 +18,16 @@
 
 #include "harness.h"
 
+using userengage::BatchOptions;
+using userengage::Cancel;
 using userengage::Client;
 using userengage::ClientUserId;
 using userengage::Delivery;
+using userengage::Flow;
 using userengage::Message;
 using userengage::Options;
 using userengage::Result;
+using userengage::Retry;
 using userengage::Source;
 using userengage::Status;
 using userengage::Text;
@@ -281,34 +288,184 @@ void a_wait_that_the_service_asks_for_is_told() {
   CHECK(result.retry_after() == std::chrono::seconds(7));
 }
 
-void a_batch_has_a_result_for_each_message_and_tells_its_progress() {
+void a_result_says_whether_to_send_again() {
   auto client = new_client();
-  const std::vector<Message> messages{{220, "first"}, {"missing-220", "Hi"}, {"", "Hi"}, {220, "second"}};
-  std::size_t told = 0;
-  const auto results = client.try_send_conversations(messages, [&told](std::size_t done, std::size_t count) {
-    CHECK(done == ++told && count == 4);
-    return false;
+  CHECK(client.try_send_conversation({230, "Hi"}).retry() == Retry::never);
+  CHECK(client.try_send_conversation({"missing-230", "Hi"}).retry() == Retry::never);
+  CHECK(client.try_send_conversation({230, ""}).retry() == Retry::never);
+  order(R"({"fault": "status", "status": 401, "client_user_id": "230", "times": 1})");
+  CHECK(client.try_send_conversation({230, "Hi"}).retry() == Retry::later);
+  order(R"({"fault": "reset", "where": "before-status", "client_user_id": "230", "times": 1})");
+  const Result lost = client.try_send_conversation({230, "Hi"});
+  CHECK(lost.delivery() == Delivery::unknown && lost.retry() == Retry::decide);
+  CHECK(Result().retry() == Retry::decide);
+  CHECK(Client::try_make(std::string_view("\0", 1)).second.retry() == Retry::never);
+}
+
+void the_user_data_of_a_message_comes_back() {
+  auto client = new_client();
+  int mine = 0;
+  Message message{231, "Hi"};
+  CHECK(client.try_send_conversation(message).user_data() == nullptr);
+  message.user_data = &mine;
+  auto result = client.try_send_conversation(message);
+  const Result moved = std::move(result);
+  CHECK(moved.user_data() == &mine && result.user_data() == nullptr);  // NOLINT: on purpose
+}
+
+void a_message_has_a_timeout_of_its_own() {
+  auto client = new_client();
+  order(R"({"fault": "hang", "client_user_id": "232", "times": 1})");
+  Message message{232, "Hi"};
+  message.timeout = std::chrono::milliseconds(100);
+  CHECK(client.try_send_conversation(message).status() == Status::timeout);
+  message.timeout = std::chrono::milliseconds(-1);
+  const Result refused = client.try_send_conversation(message);
+  CHECK(refused.status() == Status::invalid_argument);
+  CHECK_PART(std::string(refused.message()).c_str(), "timeout");
+  CHECK_INT(requests("232"), 1);
+}
+
+Cancel new_cancel() {
+  auto made = Cancel::try_make();
+  CHECK(made.second.ok() && made.first.get() != nullptr);
+  return made.first;
+}
+
+void a_cancel_ends_a_call_from_another_thread_and_every_later_one() {
+  auto client = new_client();
+  const Cancel cancel = new_cancel();
+  order(R"({"fault": "hang", "client_user_id": "233", "times": 1})");
+  Message message{233, "Hi"};
+  message.cancel = cancel;
+  CHECK(message.cancel.get() == cancel.get());
+  Result ended;
+  std::thread sender([&] { ended = client.try_send_conversation(message); });
+  await_requests("233", 1);
+  cancel.trigger();
+  sender.join();
+  CHECK(ended.status() == Status::cancelled && ended.delivery() == Delivery::unknown);
+  const Result later = client.try_send_conversation(message);
+  CHECK(later.status() == Status::cancelled && later.delivery() == Delivery::not_delivered);
+  message.cancel = nullptr;
+  CHECK(client.try_send_conversation(message).ok());
+  Cancel(nullptr).trigger();
+}
+
+const Cancel *to_trigger = nullptr;
+
+void a_signal_handler_may_trigger_a_cancel() {
+  auto client = new_client();
+  const Cancel cancel = new_cancel();
+  to_trigger = &cancel;
+  CHECK(std::signal(SIGUSR1, [](int) { to_trigger->trigger(); }) != SIG_ERR);
+  order(R"({"fault": "hang", "client_user_id": "234", "times": 1})");
+  Message message{234, "Hi"};
+  message.cancel = cancel;
+  std::thread signals([] {
+    await_requests("234", 1);
+    std::raise(SIGUSR1);
   });
-  CHECK_INT(told, 4);
+  CHECK(client.try_send_conversation(message).status() == Status::cancelled);
+  signals.join();
+}
+
+void a_message_keeps_its_cancel() {
+  static_assert(std::is_nothrow_copy_constructible_v<Cancel> && std::is_nothrow_move_constructible_v<Cancel>);
+  auto client = new_client();
+  Message message{235, "Hi"};
+  {
+    const Cancel cancel = new_cancel();
+    message.cancel = cancel;
+    cancel.trigger();
+  }
+  CHECK(client.try_send_conversation(message).status() == Status::cancelled);
+  CHECK_INT(requests("235"), 0);
+}
+
+void a_batch_has_a_result_for_each_message_and_tells_each_as_it_is_known() {
+  auto client = new_client();
+  std::vector<Message> messages{{220, "first"}, {"missing-220", "Hi"}, {"", "Hi"}, {220, "second"}};
+  for (auto &message : messages) message.user_data = &message;
+  std::vector<Status> told(messages.size(), Status::internal);
+  std::size_t count = 0;
+  BatchOptions options;
+  options.on_result = [&](std::size_t index, const Result &result) {
+    told.at(index) = result.status();
+    CHECK(result.user_data() == &messages[index]);
+    ++count;
+    return Flow::go_on;
+  };
+  const auto results = client.try_send_conversations(messages, options);
   CHECK_INT(results.size(), 4);
-  CHECK(results[0].ok() && results[3].ok());
+  CHECK_INT(count, 4);
+  for (std::size_t index = 0; index < 4; ++index) CHECK(results[index].status() == told[index]);
+  CHECK(results[0].ok() && results[3].ok() && results[3].user_data() == &messages[3]);
   CHECK(results[1].status() == Status::not_found && results[2].status() == Status::invalid_argument);
   CHECK_INT(requests("220"), 2);
   CHECK(client.try_send_conversations({}).empty());
   CHECK(Client().try_send_conversations(messages).front().status() == Status::invalid_argument);
 }
 
-void progress_may_stop_a_batch() {
+void on_result_may_finish_a_batch() {
   auto client = new_client();
   const std::vector<Message> messages(50, Message{221, "Hi"});
-  const auto results = client.try_send_conversations(messages, [](std::size_t done, std::size_t) { return done == 1; });
+  BatchOptions options;
+  options.on_result = [](std::size_t, const Result &) { return Flow::finish; };
+  const auto results = client.try_send_conversations(messages, options);
   CHECK(results.front().ok());
   CHECK(results.back().status() == Status::cancelled && results.back().delivery() == Delivery::not_delivered);
+  for (const auto &result : results) CHECK(result.delivery() != Delivery::unknown);
+}
+
+void on_result_may_abort_a_batch() {
+  auto client = new_client();
+  order(R"({"fault": "hang", "client_user_id": "222", "times": 1})");
+  BatchOptions options;
+  options.on_result = [](std::size_t index, const Result &) {
+    if (index != 1) return Flow::go_on;
+    await_requests("222", 1);
+    return Flow::abort;
+  };
+  const auto results = client.try_send_conversations({{222, "Hi"}, {223, "Hi"}}, options);
+  CHECK(results[0].status() == Status::cancelled && results[0].delivery() == Delivery::unknown);
+  CHECK(results[1].ok());
+}
+
+void an_outage_suspends_a_batch() {
+  auto options = at_the_sandbox();
+  options.max_attempts = 1;
+  auto client = Client::try_make(the_sandbox.api_key, options).first;
+  order(R"({"fault": "status", "status": 500, "client_user_id": "224", "times": 9})");
+  BatchOptions batch;
+  batch.max_failures_in_a_row = 2;
+  const auto results = client.try_send_conversations(std::vector<Message>(9, Message{224, "Hi"}), batch);
+  CHECK(results[0].status() == Status::server_error && results[1].status() == Status::server_error);
+  for (std::size_t index = 2; index < 9; ++index) {
+    CHECK(results[index].status() == Status::suspended && results[index].retry() == Retry::later);
+  }
+  CHECK_INT(requests("224"), 2);
+}
+
+void a_cancel_ends_a_batch() {
+  auto client = new_client();
+  order(R"({"fault": "hang", "client_user_id": "225", "times": 1})");
+  BatchOptions options;
+  options.cancel = new_cancel();
+  std::vector<Result> results;
+  std::thread sender([&] { results = client.try_send_conversations({{225, "Hi"}, {225, "Hi"}}, options); });
+  await_requests("225", 1);
+  options.cancel.trigger();
+  sender.join();
+  CHECK(results[0].status() == Status::cancelled && results[0].delivery() == Delivery::unknown);
+  CHECK(results[1].status() == Status::cancelled && results[1].delivery() == Delivery::not_delivered);
 }
 
 void names_and_version_are_the_librarys() {
   CHECK(userengage::name(Status::timeout) == "UE_TIMEOUT");
+  CHECK(userengage::name(Status::suspended) == "UE_SUSPENDED");
   CHECK(userengage::version() == UE_VERSION);
+  CHECK_INT(userengage::version_number(), UE_VERSION_NUMBER);
 }
 
 #if __cplusplus >= 202002L
@@ -327,6 +484,48 @@ void designated_initialisers_and_a_stop_token() {
   sender.join();
   CHECK(status == Status::cancelled);
 }
+
+void a_stop_token_ends_a_call() {
+  auto client = new_client();
+  std::stop_source source;
+  const Message message{.client_user_id = 236, .content = "Hi"};
+  CHECK(client.try_send_conversation(message, std::stop_token()).ok());
+  order(R"({"fault": "hang", "client_user_id": "236", "times": 1})");
+  Result ended;
+  std::jthread sender([&] { ended = client.try_send_conversation(message, source.get_token()); });
+  await_requests("236", 2);
+  source.request_stop();
+  sender.join();
+  CHECK(ended.status() == Status::cancelled && ended.delivery() == Delivery::unknown);
+  const Result later = client.try_send_conversation(message, source.get_token());
+  CHECK(later.status() == Status::cancelled && later.delivery() == Delivery::not_delivered);
+  CHECK_INT(requests("236"), 2);
+}
+
+void a_cancel_and_a_stop_token_are_refused_together() {
+  auto client = new_client();
+  const Message message{.client_user_id = 237, .content = "Hi", .cancel = new_cancel()};
+  const Result refused = client.try_send_conversation(message, std::stop_source().get_token());
+  CHECK(refused.status() == Status::invalid_argument && refused.retry() == Retry::never);
+  CHECK_TEXT(std::string(refused.message()).c_str(), "cancel and a stop_token are both given: give one of them");
+  CHECK_INT(requests("237"), 0);
+}
+
+#ifdef USERENGAGE_HPP_EXCEPTIONS
+void a_call_that_a_stop_token_ends_throws() {
+  auto client = new_client();
+  CHECK(client.send_conversation({.client_user_id = 238, .content = "Hi"}, std::stop_token()).ok());
+  std::stop_source source;
+  source.request_stop();
+  bool thrown = false;
+  try {
+    client.send_conversation({.client_user_id = 238, .content = "Hi"}, source.get_token());
+  } catch (const userengage::Error &error) {
+    thrown = error.status() == Status::cancelled && error.retry() == Retry::later;
+  }
+  CHECK(thrown);
+}
+#endif
 #endif
 
 void a_missing_environment_variable_is_an_error_and_no_crash() {
@@ -347,6 +546,7 @@ void a_refused_message_throws_and_the_error_says_what_is_known() {
     thrown = true;
     CHECK(error.status() == Status::not_found);
     CHECK(error.delivery() == Delivery::not_delivered);
+    CHECK(error.retry() == Retry::never);
     CHECK_PART(error.what(), "client_user_id");
     CHECK_INT(error.result().http_status().value_or(0), 404);
   }
@@ -421,6 +621,43 @@ void a_bad_option_throws() {
   }
   CHECK(thrown);
 }
+
+void a_default_cancel_ends_calls() {
+  auto client = new_client();
+  Message message{239, "Hi"};
+  message.cancel = Cancel();
+  CHECK(client.try_send_conversation(message).ok());
+  message.cancel.trigger();
+  CHECK(client.try_send_conversation(message).status() == Status::cancelled);
+}
+
+void a_batch_throws_for_no_message() {
+  auto client = new_client();
+  const auto results = client.send_conversations({{226, "Hi"}, {"missing-226", "Hi"}});
+  CHECK(results[0].ok() && results[1].status() == Status::not_found);
+}
+
+void an_exception_of_on_result_leaves_the_batch_after_its_end() {
+  auto client = new_client();
+  order(R"({"fault": "hang", "client_user_id": "228", "times": 1})");
+  std::size_t calls = 0;
+  BatchOptions options;
+  options.on_result = [&calls](std::size_t, const Result &) -> Flow {
+    ++calls;
+    await_requests("228", 1);
+    throw std::runtime_error("mine");
+  };
+  std::string what;
+  try {
+    CHECK(client.send_conversations({{227, "Hi"}, {228, "Hi"}, {228, "Hi"}}, options).empty());
+  } catch (const std::runtime_error &error) {
+    what = error.what();
+  }
+  CHECK_TEXT(what.c_str(), "mine");
+  CHECK_INT(calls, 1);
+  CHECK_INT(requests("228"), 1);
+  CHECK(client.try_send_conversation({227, "Hi"}).ok());
+}
 #endif
 
 const test tests[] = {
@@ -442,11 +679,25 @@ const test tests[] = {
     TEST(a_moved_from_or_empty_result_reads_as_an_unknown_failure),
     TEST(texts_of_a_temporary_result_are_owned),
     TEST(a_wait_that_the_service_asks_for_is_told),
-    TEST(a_batch_has_a_result_for_each_message_and_tells_its_progress),
-    TEST(progress_may_stop_a_batch),
+    TEST(a_result_says_whether_to_send_again),
+    TEST(the_user_data_of_a_message_comes_back),
+    TEST(a_message_has_a_timeout_of_its_own),
+    TEST(a_cancel_ends_a_call_from_another_thread_and_every_later_one),
+    TEST(a_signal_handler_may_trigger_a_cancel),
+    TEST(a_message_keeps_its_cancel),
+    TEST(a_batch_has_a_result_for_each_message_and_tells_each_as_it_is_known),
+    TEST(on_result_may_finish_a_batch),
+    TEST(on_result_may_abort_a_batch),
+    TEST(an_outage_suspends_a_batch),
+    TEST(a_cancel_ends_a_batch),
     TEST(names_and_version_are_the_librarys),
 #if __cplusplus >= 202002L
     TEST(designated_initialisers_and_a_stop_token),
+    TEST(a_stop_token_ends_a_call),
+    TEST(a_cancel_and_a_stop_token_are_refused_together),
+#ifdef USERENGAGE_HPP_EXCEPTIONS
+    TEST(a_call_that_a_stop_token_ends_throws),
+#endif
 #endif
     TEST(a_missing_environment_variable_is_an_error_and_no_crash),
 #ifdef USERENGAGE_HPP_EXCEPTIONS
@@ -455,6 +706,9 @@ const test tests[] = {
     TEST(a_moved_from_error_says_what_it_said),
     TEST(a_refused_option_throws_its_text),
     TEST(a_bad_option_throws),
+    TEST(a_default_cancel_ends_calls),
+    TEST(a_batch_throws_for_no_message),
+    TEST(an_exception_of_on_result_leaves_the_batch_after_its_end),
 #endif
 };
 
