@@ -23,5 +23,7 @@ int main(int argc, char **argv) try {
   std::cout << "delivered (HTTP " << *result.http_status() << ", " << result.elapsed().count() << " us)\n";
 } catch (const userengage::Error &error) {
   std::cerr << name(error.status()) << ": " << error.what() << '\n';
+  // A program that sends failed messages again, such as a worker of a queue, does so for this alone.
+  if (error.retry() == userengage::Retry::later) std::cerr << "Send it again later: that is safe, and can help.\n";
   return 1;
 }
