@@ -261,8 +261,8 @@ typedef struct ue_options {
   uint32_t timeout_ms;
   /// The rate limit: the maximum number of requests per second over all threads of this client. Default: no limit.
   uint32_t max_per_second;
-  /// The maximum number of connections that a batch or a queue uses at once, with a thread for each, and the maximum
-  /// number of idle connections in the connection pool. At most 256. Default: 8.
+  /// The maximum number of connections that a batch or a queue uses at once, and the maximum number of idle connections
+  /// in the connection pool. At most 256. Default: 8.
   uint32_t max_connections;
   /// The proxy, such as "http://user:password@proxy:3128", with special characters percent-encoded; "" for none. With
   /// an http base_url the proxy must be on a loopback host, too. Default, for https: the environment variables
@@ -401,7 +401,7 @@ extern "C" {
 /// Creates a client. Does not connect yet.
 ///
 /// api_key: required; visible ASCII. The client copies it, and wipes the copy when it is freed. options: NULL for the
-/// defaults. They are copied, but the callbacks and their user_data must live as long as the client.
+/// defaults. They are copied, but the callbacks and their user_data must live as long as the client and its queues.
 ///
 /// Returns NULL if an argument cannot be used (UE_INVALID_ARGUMENT; the result's text names it) or if the process has
 /// no descriptors left (UE_CONNECT). Free the client with ue_free.
@@ -427,7 +427,7 @@ ue_status ue_send_conversation(struct ue_client *client,
 /// messages: an array of count messages. Do not change them before the call returns. Messages to one client_user_id are
 /// sent in order, also if an earlier one fails. Retries, the rate limit (max_per_second) and the pause after a 429 work
 /// as for single messages. Each message has its own deadline: the timeout starts at its turn, and does not include the
-/// wait for a turn. The call starts threads and ends them before it returns; callbacks run only on the calling thread.
+/// wait for a turn. The call starts a thread and ends it before it returns; callbacks run only on the calling thread.
 ///
 /// options: NULL for the defaults. on_result there receives each result as soon as it is known, and can end the batch.
 /// A signal ends it only if on_result, interrupt or the batch's cancel says so.
@@ -475,8 +475,8 @@ void ue_cancel_trigger(struct ue_cancel *cancel);
 UE_API
 void ue_cancel_free(struct ue_cancel *cancel);
 
-/// Creates a queue that sends messages of a client without waiting for them, over at most max_connections connections,
-/// with a thread for each; they are started when needed and ended with the queue. options: NULL for the defaults.
+/// Creates a queue that sends messages of a client without waiting for them, over at most max_connections connections. It
+/// has one thread, which is started with the first message and ended with the queue. options: NULL for the defaults.
 ///
 /// A queue keeps what it needs of its client; free the two in any order. Once the client is closed or freed, the queue's
 /// messages end as UE_CLOSED. After fork() the child has an empty queue, with threads and a descriptor of its own: ask
@@ -509,6 +509,14 @@ ue_status ue_queue_push(struct ue_queue *queue,
 UE_API
 ue_fd ue_queue_fd(struct ue_queue *queue);
 
+/// Waits until something can be taken, at most timeout_ms milliseconds: for programs without an event loop.
+///
+/// Returns UE_OK if so, UE_TIMEOUT if not, UE_CANCELLED if the interrupt callback says so, which is also asked at once after a
+/// signal.
+UE_API
+ue_status ue_queue_poll(struct ue_queue *queue,
+                        uint32_t timeout_ms);
+
 /// Takes the results of finished messages, without waiting. First the log lines of the queue's messages go to the client's
 /// log callback, on this thread.
 ///
@@ -522,7 +530,7 @@ size_t ue_queue_take(struct ue_queue *queue,
                      size_t most);
 
 /// Ends every message in the queue that has this user_data. One that waits is finished when this returns: UE_CANCELLED,
-/// not delivered. One in flight is ended by its thread at once: UE_CANCELLED, with what is known of it. Every message still
+/// not delivered. One in flight ends at once: UE_CANCELLED, with what is known of it. Every message still
 /// gets its result.
 ///
 /// Returns how many messages were ended. 0: they are finished, or there are none.
@@ -545,7 +553,7 @@ void ue_queue_stop(struct ue_queue *queue);
 /// Goes on after max_failures_in_a_row has suspended the queue.
 UE_API void ue_queue_resume(struct ue_queue *queue);
 
-/// Frees a queue: ends the messages in flight and waits for the queue's threads, which takes milliseconds. Results that
+/// Frees a queue: ends the messages in flight and waits for the queue's thread, which takes milliseconds. Results that
 /// were not taken are freed. Must be the last use of the queue. Must not be called from a callback.
 UE_API
 void ue_queue_free(struct ue_queue *queue);

@@ -5,11 +5,15 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use userengage::{ApiVersion, DeliveryPolicy, Options};
+use userengage::{
+    ApiVersion, BatchOptions, DeliveryPolicy, Level, Options, QueueOptions, Source, TimeoutFrom, VERSION,
+};
 
 const OUTCOME: &str = "src/model/outcome.rs";
 const OPTIONS: &str = "src/model/options.rs";
+const MESSAGE: &str = "src/model/message.rs";
 const C_TYPES: &str = "src/capi/types.rs";
+const C_CONSTANTS: &str = "src/capi/constants.rs";
 const C_INPUT: &str = "src/capi/input.rs";
 const C_HEADER: &str = "include/userengage.h";
 const CPP_HEADER: &str = "include/userengage.hpp";
@@ -19,13 +23,16 @@ const PYTHON_RESULT: &str = "bindings/python/src/userengage/_result.py";
 const PYTHON_ERRORS: &str = "bindings/python/src/userengage/_errors.py";
 const PYTHON_PACKAGE: &str = "bindings/python/src/userengage/__init__.py";
 const PYTHON_CLIENT: &str = "bindings/python/src/userengage/_base_client.py";
+const PYTHON_SYNC_CLIENT: &str = "bindings/python/src/userengage/_client.py";
 const PYTHON_ASYNC_CLIENT: &str = "bindings/python/src/userengage/_async_client.py";
 const PYTHON_LIBRARY: &str = "bindings/python/src/userengage/_library.py";
 const PYTHON_README: &str = "bindings/python/README.md";
 const PHP_HEADER: &str = "bindings/php/src/userengage.ffi.h";
 const PHP_DELIVERY: &str = "bindings/php/src/Delivery.php";
+const PHP_RETRY: &str = "bindings/php/src/Retry.php";
 const PHP_EXCEPTIONS: &str = "bindings/php/src/Exception";
 const PHP_CLASSES: &str = "bindings/php/src/Exception/UserEngageException.php";
+const PHP_CLIENT: &str = "bindings/php/src/Client.php";
 const PHP_OPTIONS: &str = "bindings/php/src/Options.php";
 const PHP_NATIVE_OPTIONS: &str = "bindings/php/src/Internal/NativeOptions.php";
 const PHP_README: &str = "bindings/php/README.md";
@@ -146,6 +153,20 @@ impl Name {
     }
 }
 
+/// The beginning of an enum in a header: in C a name of its own, for PHP below its type.
+fn c_enum(file: &str, name: &str) -> String {
+    if file == PHP_HEADER { format!("typedef int32_t {name};\nenum {{") } else { format!("UE_ENUM({name}) {{") }
+}
+
+/// The constants of an enum of the C API, in the code and in both headers: these and no others.
+fn lists_constants(faults: &mut Faults, file: &str, name: &str, wanted: &[String]) {
+    let source = format!("pub enum {name} {{");
+    faults.lists(file, name, &assignments(&part(file, &source, "\n}")), wanted);
+    for header in [C_HEADER, PHP_HEADER] {
+        faults.lists(header, name, &assignments(&part(header, &c_enum(header, name), "\n}")), wanted);
+    }
+}
+
 /// The variants of an enum of `src/model/outcome.rs`, with their numbers.
 fn variants(name: &str) -> Vec<(Name, String)> {
     let found = assignments(&part(OUTCOME, &format!("pub enum {name} {{"), "\n}"));
@@ -155,7 +176,7 @@ fn variants(name: &str) -> Vec<(Name, String)> {
 
 fn statuses() -> Vec<(Name, String)> {
     let statuses = variants("Status");
-    assert!(statuses.len() >= 15, "{OUTCOME}: {} statuses", statuses.len());
+    assert!(statuses.len() >= 17, "{OUTCOME}: {} statuses", statuses.len());
     statuses
 }
 
@@ -170,6 +191,12 @@ fn deliveries() -> Vec<(Name, String)> {
     deliveries
 }
 
+fn retries() -> Vec<(Name, String)> {
+    let retries = variants("Retry");
+    assert_eq!(retries.len(), 3, "{OUTCOME}");
+    retries
+}
+
 /// What the fields of a struct are, by name, and what is said of each.
 type Fields = Vec<(String, String)>;
 
@@ -181,7 +208,7 @@ fn fields(text: &str) -> Fields {
         if let Some(comment) = line.strip_prefix("///") {
             said.push_str(comment);
         } else if !line.is_empty() {
-            let rust = line.strip_prefix("pub ").and_then(|field| field.split(':').next());
+            let rust = line.split_once(": ").map(|(field, _)| field.trim_start_matches("pub "));
             let c =
                 || line.split(['=', ';', '{']).next().unwrap().rsplit([' ', '*', '>']).find(|word| !word.is_empty());
             let name = rust.or_else(c).expect("a field");
@@ -267,10 +294,7 @@ fn readme_options() -> Fields {
 fn every_status_has_its_number_in_c() {
     let mut faults = Faults::default();
     let wanted: Vec<_> = statuses().iter().map(|(name, number)| format!("{} = {number}", name.c())).collect();
-    faults.lists(C_TYPES, "status", &assignments(&part(C_TYPES, "pub enum ue_status {", "\n}")), &wanted);
-    for file in [C_HEADER, PHP_HEADER] {
-        faults.lists(file, "status", &assignments(&part(file, "typedef enum ue_status {", "\n}")), &wanted);
-    }
+    lists_constants(&mut faults, C_TYPES, "ue_status", &wanted);
     let rows = part(C_TYPES, "const fn of(status: Status)", "\n}");
     let listed = part(C_TYPES, "const STATUSES: ", "];");
     for (name, _) in statuses() {
@@ -282,47 +306,111 @@ fn every_status_has_its_number_in_c() {
 }
 
 #[test]
-fn every_delivery_has_its_number_in_c() {
+fn every_delivery_and_every_advice_has_its_number_in_c() {
     let mut faults = Faults::default();
-    let wanted: Vec<_> = deliveries().iter().map(|(name, number)| format!("{} = {number}", name.c())).collect();
-    faults.lists(C_TYPES, "delivery", &assignments(&part(C_TYPES, "pub enum ue_delivery {", "\n}")), &wanted);
-    for file in [C_HEADER, PHP_HEADER] {
-        faults.lists(file, "delivery", &assignments(&part(file, "typedef enum ue_delivery {", "\n}")), &wanted);
+    let of_delivery: Vec<_> = deliveries().iter().map(|(name, number)| format!("{} = {number}", name.c())).collect();
+    lists_constants(&mut faults, C_TYPES, "ue_delivery", &of_delivery);
+    let of_retry = retries();
+    let of_retry: Vec<_> =
+        of_retry.iter().map(|(name, number)| format!("UE_RETRY_{} = {number}", name.screaming())).collect();
+    lists_constants(&mut faults, C_TYPES, "ue_retry", &of_retry);
+    faults.assert_none();
+}
+
+#[test]
+fn no_number_is_that_of_a_status_and_of_a_delivery_or_an_advice() {
+    let numbers: Vec<_> =
+        [statuses(), deliveries(), retries()].into_iter().flatten().map(|(_, number)| number).collect();
+    let distinct: HashSet<_> = numbers.iter().collect();
+    assert_eq!(distinct.len(), numbers.len(), "{numbers:?}");
+}
+
+/// The constants that stand for no outcome. What takes them compares them in `src/capi/input.rs`.
+#[test]
+fn the_constants_of_c_are_those_of_rust() {
+    let mut faults = Faults::default();
+    let sources = [
+        ("CHAT", Source::CHAT),
+        ("EMAIL", Source::EMAIL),
+        ("API", Source::API),
+        ("SMS", Source::SMS),
+        ("SLACK", Source::SLACK),
+    ];
+    let levels = [
+        ("ERROR", Level::Error),
+        ("WARN", Level::Warn),
+        ("INFO", Level::Info),
+        ("DEBUG", Level::Debug),
+        ("TRACE", Level::Trace),
+    ];
+    let mut of_levels = vec!["UE_LOG_OFF = 0".to_owned()];
+    of_levels.extend(levels.map(|(name, level)| format!("UE_LOG_{name} = {}", level as i32)));
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    for (name, wanted) in [
+        ("ue_source", sources.map(|(name, source)| format!("UE_SOURCE_{name} = {}", source.0)).to_vec()),
+        ("ue_log_level", of_levels),
+        ("ue_api_version", words(&["UE_API_VERSION_SPECIFICATION = 0", "UE_API_VERSION_2 = 2"])),
+        ("ue_delivery_policy", words(&["UE_AT_MOST_ONCE = 0", "UE_AT_LEAST_ONCE = 1"])),
+        ("ue_batch_flow", words(&["UE_BATCH_CONTINUE = 0", "UE_BATCH_FINISH = 1", "UE_BATCH_ABORT = 2"])),
+        ("ue_timeout_from", words(&["UE_TIMEOUT_FROM_TURN = 0", "UE_TIMEOUT_FROM_PUSH = 1"])),
+    ] {
+        lists_constants(&mut faults, C_CONSTANTS, name, &wanted);
     }
     faults.assert_none();
 }
 
 #[test]
-fn cpp_has_every_status_and_delivery() {
+fn the_version_of_the_header_is_that_of_the_crate() {
+    let mut faults = Faults::default();
+    let numbers: Vec<u32> = VERSION.split('.').map(|part| part.parse().expect("a release")).collect();
+    let [major, minor, patch] = numbers[..] else { panic!("{VERSION}") };
+    let number = major * 10_000 + minor * 100 + patch;
+    for line in [format!("#define UE_VERSION \"{VERSION}\"\n"), format!("#define UE_VERSION_NUMBER {number}\n")] {
+        faults.names(read(C_HEADER).contains(&line), C_HEADER, "version", line.trim());
+    }
+    faults.assert_none();
+}
+
+#[test]
+fn cpp_has_every_status_delivery_and_advice() {
     let mut faults = Faults::default();
     for (kind, start, facts) in [
         ("status", "enum class Status : std::int32_t {", statuses()),
         ("delivery", "enum class Delivery : std::int32_t {", deliveries()),
+        ("advice", "enum class Retry : std::int32_t {", retries()),
     ] {
-        let wanted: Vec<_> = facts.iter().map(|(name, _)| format!("{} = {}", name.snake(), name.c())).collect();
+        let c = |name: &Name| if kind == "advice" { format!("UE_RETRY_{}", name.screaming()) } else { name.c() };
+        let wanted: Vec<_> = facts.iter().map(|(name, _)| format!("{} = {}", name.snake(), c(name))).collect();
         faults.lists(CPP_HEADER, kind, &assignments(&part(CPP_HEADER, start, "\n};")), &wanted);
     }
     faults.assert_none();
 }
 
 #[test]
-fn the_manual_tells_of_every_status_and_delivery() {
+fn the_manual_tells_of_every_status_delivery_and_advice() {
     let mut faults = Faults::default();
-    for (kind, start, facts) in
-        [("status", ".SH ERRORS\n", failures()), ("delivery", ".SS What is known of a message\n", deliveries())]
-    {
-        let entries = part(MANUAL, start, ".SH ");
-        let entries = entries.split(".TP\n.B ").skip(1).map(|entry| entry.lines().next().unwrap().to_owned());
-        let wanted: Vec<_> = facts.iter().map(|(name, _)| name.c()).collect();
-        faults.lists(MANUAL, kind, &entries.collect::<Vec<_>>(), &wanted);
+    let entries_of = |section: &str| {
+        let entries = section.split(".TP\n.B").skip(1).map(|entry| entry.lines().next().unwrap());
+        entries.map(|entry| entry.trim_start_matches('R').trim().to_owned()).collect::<Vec<_>>()
+    };
+    let mut of_messages: Vec<_> = deliveries().iter().map(|(name, _)| name.c()).collect();
+    of_messages.extend(retries().iter().map(|(name, _)| format!("UE_RETRY_{}", name.screaming())));
+    let of_failures: Vec<_> = failures().iter().map(|(name, _)| name.c()).collect();
+    for (kind, start, wanted) in [
+        ("status", ".SH ERRORS\n", of_failures),
+        ("delivery or advice", ".SS What is known of a message\n", of_messages),
+    ] {
+        faults.lists(MANUAL, kind, &entries_of(&part(MANUAL, start, "\n.S")), &wanted);
     }
     faults.assert_none();
 }
 
 #[test]
-fn python_has_every_status_and_delivery() {
+fn python_has_every_status_delivery_and_advice() {
     let mut faults = Faults::default();
-    for (kind, class, facts) in [("status", "Status", statuses()), ("delivery", "Delivery", deliveries())] {
+    for (kind, class, facts) in
+        [("status", "Status", statuses()), ("delivery", "Delivery", deliveries()), ("advice", "Retry", retries())]
+    {
         let body = part(PYTHON_RESULT, &format!("class {class}(IntEnum):\n"), "\n\n\n");
         let (text, members) = body.split_once("Members:").expect("a list of members").1.split_once("\"\"\"").unwrap();
         let wanted: Vec<_> = facts.iter().map(|(name, number)| format!("{} = {number}", name.screaming())).collect();
@@ -382,25 +470,114 @@ fn php_has_an_exception_for_every_failure_and_its_readme_tells_of_it() {
 }
 
 #[test]
-fn php_has_every_delivery() {
+fn php_has_every_delivery_and_advice() {
     let mut faults = Faults::default();
-    let found = assignments(&part(PHP_DELIVERY, "enum Delivery: int\n{", "\n}"));
-    let wanted = deliveries();
-    let wanted: Vec<_> = wanted.iter().map(|(name, number)| format!("case {} = {number}", name.pascal())).collect();
-    faults.lists(PHP_DELIVERY, "delivery", &found, &wanted);
+    for (file, kind, start, facts) in [
+        (PHP_DELIVERY, "delivery", "enum Delivery: int\n{", deliveries()),
+        (PHP_RETRY, "advice", "enum Retry: int\n{", retries()),
+    ] {
+        let wanted: Vec<_> = facts.iter().map(|(name, number)| format!("case {} = {number}", name.pascal())).collect();
+        faults.lists(file, kind, &assignments(&part(file, start, "\n}")), &wanted);
+    }
     faults.assert_none();
 }
 
 #[test]
-fn the_readmes_tell_of_every_delivery() {
+fn the_readmes_tell_of_every_delivery_and_advice() {
     let mut faults = Faults::default();
     let (python, php, core) = (read(PYTHON_README), read(PHP_README), read(README));
-    for (name, _) in deliveries() {
-        let (in_python, in_php) = (format!("Delivery.{}", name.screaming()), format!("Delivery::{}", name.pascal()));
-        faults.names(python.contains(&in_python), PYTHON_README, "delivery", &in_python);
-        faults.names(php.contains(&in_php), PHP_README, "delivery", &in_php);
-        let in_words = format!("| {} |", name.0.join(" "));
-        faults.names(core.contains(&in_words), README, "delivery", &in_words);
+    for (class, facts) in [("Delivery", deliveries()), ("Retry", retries())] {
+        for (name, _) in facts {
+            let (in_python, in_php) = (format!("{class}.{}", name.screaming()), format!("{class}::{}", name.pascal()));
+            faults.names(python.contains(&in_python), PYTHON_README, class, &in_python);
+            faults.names(php.contains(&in_php), PHP_README, class, &in_php);
+            let in_words = name.0.join(" ");
+            let is_row = core.contains(&format!("| {in_words} |")) || core.contains(&format!("\n| {in_words}"));
+            faults.names(is_row, README, class, &in_words);
+        }
+    }
+    faults.assert_none();
+}
+
+#[test]
+fn c_has_every_option_of_a_message_a_batch_and_a_queue() {
+    let mut faults = Faults::default();
+    // The callback of a batch is an argument in Rust; user_data is what C has instead of a closure or a handle.
+    let of_batch = ["struct_size", "on_result", "user_data"];
+    let of_message = ["struct_size", "user_data", "client_user_id_length", "content_length", "source_context_length"];
+    for (file, start, name, of_c) in [
+        (MESSAGE, "pub struct Message<'a> {", "ue_message", &of_message[..]),
+        (OPTIONS, "pub struct BatchOptions {", "ue_batch_options", &of_batch),
+        (OPTIONS, "pub struct QueueOptions {", "ue_queue_options", &["struct_size"]),
+    ] {
+        let mut wanted: Vec<_> = of_c.iter().map(|field| (*field).to_owned()).collect();
+        wanted.extend(names(&fields(&part(file, start, "\n}"))).iter().flat_map(|field| c_fields(&Name::new(field))));
+        for (file, start) in [
+            (C_TYPES, format!("pub struct {name} {{")),
+            (C_HEADER, format!("typedef struct {name} {{")),
+            (PHP_HEADER, format!("typedef struct {name} {{")),
+        ] {
+            faults.lists(file, &format!("field of {name}"), &names(&fields(&part(file, &start, "\n}"))), &wanted);
+        }
+        for field in wanted.iter().filter(|field| *field != "struct_size") {
+            let is_read = has(&read(C_INPUT), &format!("given.{field}"));
+            faults.names(is_read, C_INPUT, "field", &format!("given.{field}"));
+        }
+    }
+    faults.assert_none();
+}
+
+/// The options of a batch and of a queue, in Rust and in C: fields, and the words for the default of each.
+#[test]
+fn every_default_of_a_batch_and_of_a_queue_is_documented_as_it_is() {
+    let mut faults = Faults::default();
+    let QueueOptions { capacity, max_failures_in_a_row, timeout_from, .. } = QueueOptions::default();
+    let BatchOptions { max_failures_in_a_row: of_batch, cancel, .. } = BatchOptions::default();
+    assert_eq!((timeout_from, max_failures_in_a_row, of_batch), (TimeoutFrom::Turn, 0, 0), "the words below say so");
+    assert!(cancel.is_none(), "the words below say so");
+    let capacity = capacity.to_string();
+    for (structs, option, rust, c) in [
+        (("BatchOptions", "ue_batch_options"), "max_failures_in_a_row", "0, off", "0, off"),
+        (("BatchOptions", "ue_batch_options"), "cancel", "none", "none"),
+        (("QueueOptions", "ue_queue_options"), "capacity", capacity.as_str(), capacity.as_str()),
+        (("QueueOptions", "ue_queue_options"), "max_failures_in_a_row", "0, off", "0, off"),
+        (("QueueOptions", "ue_queue_options"), "timeout_from", "[`TimeoutFrom::Turn`]", "UE_TIMEOUT_FROM_TURN"),
+    ] {
+        let in_rust = fields(&part(OPTIONS, &format!("pub struct {} {{", structs.0), "\n}"));
+        faults.says(said(&in_rust, option), OPTIONS, option, &format!("Defaults to {rust}"));
+        for file in [C_TYPES, C_HEADER] {
+            let in_c = fields(&part(file, &format!("struct {} {{", structs.1), "\n}"));
+            faults.says(said(&in_c, option), file, option, &format!("Default: {c}"));
+        }
+    }
+    faults.assert_none();
+}
+
+#[test]
+fn cpp_has_every_option_of_a_batch_and_of_a_queue() {
+    let mut faults = Faults::default();
+    for (name, more) in [("BatchOptions", &["on_result"][..]), ("QueueOptions", &[])] {
+        let mut wanted: Vec<_> = more.iter().map(|field| (*field).to_owned()).collect();
+        wanted.extend(names(&fields(&part(OPTIONS, &format!("pub struct {name} {{"), "\n}"))));
+        let found = names(&fields(&part(CPP_HEADER, &format!("struct {name} {{"), "\n};")));
+        faults.lists(CPP_HEADER, &format!("field of {name}"), &found, &wanted);
+    }
+    faults.assert_none();
+}
+
+#[test]
+fn python_and_php_can_end_a_batch_after_failures_in_a_row() {
+    let mut faults = Faults::default();
+    for (file, option) in [
+        (PYTHON_SYNC_CLIENT, "max_failures_in_a_row"),
+        (PYTHON_ASYNC_CLIENT, "max_failures_in_a_row"),
+        (PYTHON_README, "max_failures_in_a_row"),
+        (PHP_CLIENT, "$maxFailuresInARow"),
+        (PHP_README, "maxFailuresInARow"),
+        (MANUAL, "max_failures_in_a_row"),
+        (README, "max_failures_in_a_row"),
+    ] {
+        faults.names(has(&read(file), option), file, "option", option);
     }
     faults.assert_none();
 }
@@ -544,13 +721,18 @@ fn defaults() -> Vec<(&'static str, Words)> {
         ),
         (
             "api_version",
-            Words { rust: "the specification's".into(), readme: "as the specification".into(), ..Words::same(0) },
+            Words {
+                rust: "the specification's".into(),
+                c: "UE_API_VERSION_SPECIFICATION".into(),
+                readme: "as the specification".into(),
+                ..Words::same(0)
+            },
         ),
         (
             "delivery_policy",
             Words {
                 rust: "[`DeliveryPolicy::AtMostOnce`]".into(),
-                c: "0".into(),
+                c: "UE_AT_MOST_ONCE".into(),
                 readme: "at most once".into(),
                 python: "DeliveryPolicy.AT_MOST_ONCE".into(),
                 php: "DeliveryPolicy::AtMostOnce".into(),
@@ -648,7 +830,8 @@ fn what_stands_outside_the_options_repeats_the_defaults_as_they_are() {
     let Options { max_attempts, timeout, max_connections, .. } = Options::default();
     let python = format!("_MAX_CONNECTIONS: Final = {max_connections}");
     faults.says(&read(PYTHON_CLIENT), PYTHON_CLIENT, "max_connections", &python);
-    faults.says(&read(PYTHON_ASYNC_CLIENT), PYTHON_ASYNC_CLIENT, "max_connections", "At most `max_connections`");
+    let python = read(PYTHON_ASYNC_CLIENT).to_lowercase();
+    faults.says(&python, PYTHON_ASYNC_CLIENT, "max_connections", "at most `max_connections`");
     let php = read(PHP_README);
     for (option, words) in [
         ("maxConnections", format!("`maxConnections` connections ({max_connections})")),
@@ -710,7 +893,7 @@ fn an_option_that_is_left_out_is_left_to_the_core() {
     }
     faults.says(&cpp, CPP_HEADER, "log_level", "Level log_level = Level::off;");
     for (file, start) in [(C_TYPES, "struct ue_options {"), (C_HEADER, "struct ue_options {")] {
-        faults.says(said(&fields(&part(file, start, "\n}")), "log_level"), file, "log_level", "Default: 0");
+        faults.says(said(&fields(&part(file, start, "\n}")), "log_level"), file, "log_level", "Default: UE_LOG_OFF");
     }
     faults.says(&php, PHP_OPTIONS, "logLevel", "$logLevel = 'info'");
     faults.says(said(&php_options(), "logLevel"), PHP_OPTIONS, "logLevel", "Defaults to \"info\"");

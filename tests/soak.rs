@@ -1,6 +1,6 @@
-//! Sends many messages through random faults, from many threads, under both policies, with and without TLS. Checks that
-//! the reported delivery is true for each, and that it is not unknown where the answers prove it. `make soak` runs it;
-//! it takes minutes. `UE_SOAK` sets the number of messages.
+//! Sends many messages through random faults, from many threads, under both policies, with and without TLS, by the call and
+//! through queues. Checks that the reported delivery is true for each, and that it is not unknown where the answers prove
+//! it. `make soak` runs it; it takes minutes. `UE_SOAK` sets the number of messages.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 use ue_sandbox::{Exchange, Sandbox};
-use userengage::{Client, Delivery, DeliveryPolicy, Message, Options, Outcome};
+use userengage::{Client, Delivery, DeliveryPolicy, Message, Options, Outcome, Queue, QueueOptions, Submission};
 
 const MESSAGES: usize = 100_000;
 const ROUND: usize = 4_000;
@@ -25,7 +25,7 @@ const NOWHERE: &str = "http://127.0.0.1:9/";
 fn main() {
     let messages = std::env::var("UE_SOAK").ok().and_then(|count| count.parse().ok()).unwrap_or(MESSAGES);
     let seed = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
-    println!("{messages} messages, {THREADS} threads, {CLIENTS} clients, seed {seed}");
+    println!("{messages} messages, half of them through a queue, {THREADS} threads, {CLIENTS} clients, seed {seed}");
     let keep = (8 * ROUND).to_string();
     let arguments = ["soak", "--port", "0", "--tls", "--keep", &keep, "--keep-bytes", "1000000000"];
     let sandbox = Sandbox::start(clap::Parser::parse_from(arguments)).expect("the sandbox starts");
@@ -54,10 +54,10 @@ fn main() {
     }
 }
 
-/// The sending clients, and one for the messages to nowhere.
+/// The sending clients, and one for the messages to nowhere, each with a queue.
 struct Clients {
-    clients: Vec<Client>,
-    nowhere: Client,
+    clients: Vec<(Client, Queue)>,
+    nowhere: (Client, Queue),
     large: String,
 }
 
@@ -66,14 +66,24 @@ impl Clients {
         let mut options = Options::default();
         (options.base_url, options.timeout, options.max_attempts) = (NOWHERE.into(), TIMEOUT, 2);
         let nowhere = Client::new(sandbox.api_key(), options).expect("the options are valid");
-        let clients = (0..CLIENTS).map(|index| client(sandbox, index)).collect();
-        Clients { clients, nowhere, large: "x".repeat(LARGE) }
+        let with_queue = |client: Client| {
+            let queue = client.queue(QueueOptions::default()).expect("the client is open");
+            (client, queue)
+        };
+        let clients = (0..CLIENTS).map(|index| with_queue(client(sandbox, index))).collect();
+        Clients { clients, nowhere: with_queue(nowhere), large: "x".repeat(LARGE) }
     }
 
     fn send(&self, plan: &Plan) -> Outcome {
-        let client = if plan.kind == Kind::Nowhere { &self.nowhere } else { &self.clients[plan.id % CLIENTS] };
+        let (client, queue) = if plan.kind == Kind::Nowhere { &self.nowhere } else { &self.clients[plan.id % CLIENTS] };
         let content = if plan.kind == Kind::Large { &self.large } else { "Hi <b>user</b>, enjoy our product!" };
-        let sent = client.send_conversation(&Message::new(plan.user().as_str(), content));
+        let user = plan.user();
+        let message = Message::new(user.as_str(), content);
+        let sent = if plan.is_queued() {
+            queue.submit(&message).and_then(Submission::wait)
+        } else {
+            client.send_conversation(&message)
+        };
         sent.unwrap_or_else(userengage::Error::into_outcome)
     }
 }
@@ -126,6 +136,11 @@ impl Plan {
 
     fn policy(&self) -> DeliveryPolicy {
         if self.kind == Kind::Nowhere { DeliveryPolicy::AtMostOnce } else { policy(self.id % CLIENTS) }
+    }
+
+    /// Whether it goes through a queue. Each client sends in both ways.
+    fn is_queued(&self) -> bool {
+        self.id / CLIENTS % 2 == 1
     }
 
     fn user(&self) -> String {
@@ -311,8 +326,10 @@ impl Tally {
             let known_too_little = proven && outcome.delivery() == Delivery::Unknown;
             if lost || duplicate || wrong || known_too_little {
                 println!(
-                    "message {}: shown {shown} times in {requests} requests: {outcome:?}, faults {:?}",
-                    plan.id, plan.faults
+                    "message {}{}: shown {shown} times in {requests} requests: {outcome:?}, faults {:?}",
+                    plan.id,
+                    if plan.is_queued() { " of a queue" } else { "" },
+                    plan.faults
                 );
             }
             self.lost += usize::from(lost);

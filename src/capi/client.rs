@@ -44,7 +44,7 @@ unsafe fn free(client: *mut ue_client) {
 /// Creates a client. Does not connect yet.
 ///
 /// api_key: required; visible ASCII. The client copies it, and wipes the copy when it is freed. options: NULL for the
-/// defaults. They are copied, but the callbacks and their user_data must live as long as the client.
+/// defaults. They are copied, but the callbacks and their user_data must live as long as the client and its queues.
 ///
 /// Returns NULL if an argument cannot be used (UE_INVALID_ARGUMENT; the result's text names it) or if the process has
 /// no descriptors left (UE_CONNECT). Free the client with ue_free.
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn ue_send_conversation(
 /// messages: an array of count messages. Do not change them before the call returns. Messages to one client_user_id are
 /// sent in order, also if an earlier one fails. Retries, the rate limit (max_per_second) and the pause after a 429 work
 /// as for single messages. Each message has its own deadline: the timeout starts at its turn, and does not include the
-/// wait for a turn. The call starts threads and ends them before it returns; callbacks run only on the calling thread.
+/// wait for a turn. The call starts a thread and ends it before it returns; callbacks run only on the calling thread.
 ///
 /// options: NULL for the defaults. on_result there receives each result as soon as it is known, and can end the batch.
 /// A signal ends it only if on_result, interrupt or the batch's cancel says so.

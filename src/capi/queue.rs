@@ -28,8 +28,8 @@ unsafe fn shared<'a>(queue: *const ue_queue) -> Result<&'a Queue, Error> {
     }
 }
 
-/// Creates a queue that sends messages of a client without waiting for them, over at most max_connections connections,
-/// with a thread for each; they are started when needed and ended with the queue. options: NULL for the defaults.
+/// Creates a queue that sends messages of a client without waiting for them, over at most max_connections connections. It
+/// has one thread, which is started with the first message and ended with the queue. options: NULL for the defaults.
 ///
 /// A queue keeps what it needs of its client; free the two in any order. Once the client is closed or freed, the queue's
 /// messages end as UE_CLOSED. After fork() the child has an empty queue, with threads and a descriptor of its own: ask
@@ -101,6 +101,18 @@ pub unsafe extern "C" fn ue_queue_fd(queue: *mut ue_queue) -> ue_fd {
     raw.flatten().unwrap_or(crate::sys::NO_SOCKET)
 }
 
+/// Waits until something can be taken, at most timeout_ms milliseconds: for programs without an event loop.
+///
+/// Returns UE_OK if so, UE_TIMEOUT if not, UE_CANCELLED if the interrupt callback says so, which is also asked at once after a
+/// signal.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ue_queue_poll(queue: *mut ue_queue, timeout_ms: u32) -> ue_status {
+    let poll = |queue: &Queue| queue.poll(Duration::from_millis(timeout_ms.into()));
+    // SAFETY: what the header asks of the caller.
+    let polled = guard(|| unsafe { shared(queue) }.map_or_else(|error| error.status(), poll));
+    polled.unwrap_or(Status::Internal).into()
+}
+
 /// Takes the results of finished messages, without waiting. First the log lines of the queue's messages go to the client's
 /// log callback, on this thread.
 ///
@@ -128,7 +140,7 @@ pub unsafe extern "C" fn ue_queue_take(queue: *mut ue_queue, results: *mut *mut 
 }
 
 /// Ends every message in the queue that has this user_data. One that waits is finished when this returns: UE_CANCELLED,
-/// not delivered. One in flight is ended by its thread at once: UE_CANCELLED, with what is known of it. Every message still
+/// not delivered. One in flight ends at once: UE_CANCELLED, with what is known of it. Every message still
 /// gets its result.
 ///
 /// Returns how many messages were ended. 0: they are finished, or there are none.
@@ -164,7 +176,7 @@ pub unsafe extern "C" fn ue_queue_resume(queue: *mut ue_queue) {
     guard(|| unsafe { shared(queue) }.map_or((), Queue::resume));
 }
 
-/// Frees a queue: ends the messages in flight and waits for the queue's threads, which takes milliseconds. Results that
+/// Frees a queue: ends the messages in flight and waits for the queue's thread, which takes milliseconds. Results that
 /// were not taken are freed. Must be the last use of the queue. Must not be called from a callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_queue_free(queue: *mut ue_queue) {

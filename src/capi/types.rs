@@ -210,8 +210,8 @@ pub struct ue_options {
     pub timeout_ms: u32,
     /// The rate limit: the maximum number of requests per second over all threads of this client. Default: no limit.
     pub max_per_second: u32,
-    /// The maximum number of connections that a batch or a queue uses at once, with a thread for each, and the maximum
-    /// number of idle connections in the connection pool. At most 256. Default: 8.
+    /// The maximum number of connections that a batch or a queue uses at once, and the maximum number of idle connections
+    /// in the connection pool. At most 256. Default: 8.
     pub max_connections: u32,
     /// The proxy, such as "http://user:password@proxy:3128", with special characters percent-encoded; "" for none. With
     /// an http base_url the proxy must be on a loopback host, too. Default, for https: the environment variables

@@ -54,8 +54,8 @@ pub struct Options {
     pub timeout: Duration,
     /// The rate limit: the maximum number of requests per second over all threads of the client. Defaults to no limit.
     pub max_per_second: Option<u32>,
-    /// The maximum number of connections that a batch uses at once, with a thread for each, and the maximum number of
-    /// idle connections in the connection pool. At most 256. Defaults to 8.
+    /// The maximum number of connections that a batch or a queue uses at once, and the maximum number of idle connections in
+    /// the connection pool. At most 256. Defaults to 8.
     pub max_connections: u32,
     /// The proxy, such as `http://user:password@proxy:3128`; `""` for none. Percent-encode special characters in user
     /// and password. The default port is 80. With an `http` base URL the proxy must be on a loopback host, too.
@@ -91,7 +91,7 @@ impl Options {
         let connections = self.max_connections;
         if connections > MOST_CONNECTIONS {
             return refuse(format!(
-                "max_connections is {connections}: give at most {MOST_CONNECTIONS}, a batch has a thread for each"
+                "max_connections is {connections}: give at most {MOST_CONNECTIONS}, more at once are of no use to one service"
             ));
         }
         Ok(())

@@ -222,7 +222,7 @@ impl Core {
         self.timeout
     }
 
-    pub fn hooks(&self) -> &Hooks {
+    pub fn hooks(&self) -> &Arc<Hooks> {
         &self.hooks
     }
 

@@ -13,6 +13,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -119,6 +120,22 @@ impl Queue {
     /// says so.
     pub(crate) fn wait_in(&self, timeout: Duration) -> Status {
         self.shared().map_or_else(|error| error.status(), |shared| shared.wait(timeout, self.core.hooks()))
+    }
+
+    /// Waits until something can be taken. `Timeout` if that takes longer; `Cancelled` if the interrupt callback says so.
+    pub(crate) fn poll(&self, timeout: Duration) -> Status {
+        let shared = match self.shared() {
+            Ok(shared) => shared,
+            Err(error) => return error.status(),
+        };
+        // A close of the client ends no wait here: the outcomes that it brings are to be taken.
+        let never = Arc::new(CancelSignal::without_wake());
+        let context = CallContext::new(self.core.hooks().clone(), never);
+        match context.until_ready(&[shared.interest()], Instant::now() + timeout) {
+            Ok(_) => Status::Ok,
+            Err(Stop::Deadline) => Status::Timeout,
+            Err(_) => Status::Cancelled,
+        }
     }
 
     /// What is readable while something is finished.
@@ -390,19 +407,17 @@ impl Shared {
     /// Hands in the outcome of the last job of a worker, and takes the next one. Waits for one; `None` if the worker is to
     /// end.
     fn next(&self, number: usize, finished: Option<(Job, Outcome)>) -> Option<Job> {
-        if let Some((Job { tag: Tag::Submission(slot), .. }, outcome)) = &finished {
-            slot.finish(outcome.clone()); // without the lock: it wakes a waker of the host
-        }
         let mut state = self.lock();
         if let Some((job, outcome)) = finished {
             state.workers[number].release();
             state.release(job.user);
             let has_suspended = state.count(&outcome);
-            if let Tag::Value(value) = job.tag {
-                state.done.push_back((value, outcome)); // the driver tells before it sleeps
-            }
+            let mut ended = Ended::default();
+            ended.add(&mut state, job.tag, outcome);
             if has_suspended && let Some(error) = state.suspended() {
-                let ended = self.end_waiting(&mut state, |_| true, |_| Outcome::clone(&error));
+                ended.extend(self.end_waiting(&mut state, |_| true, |_| Outcome::clone(&error)));
+            }
+            if ended.has_wakers() {
                 drop(state);
                 ended.tell();
                 state = self.lock();
@@ -426,14 +441,10 @@ impl Shared {
 
     /// Ends the messages that wait and that `which` selects, each with the outcome that `why` makes.
     fn end_waiting(&self, state: &mut State, which: impl FnMut(&Job) -> bool, why: impl Fn(&Job) -> Outcome) -> Ended {
-        let removed = state.remove(which);
-        let mut ended = Ended { count: removed.len(), submissions: Vec::new() };
-        for job in removed {
+        let mut ended = Ended::default();
+        for job in state.remove(which) {
             let outcome = why(&job);
-            match job.tag {
-                Tag::Value(value) => state.done.push_back((value, outcome)),
-                Tag::Submission(slot) => ended.submissions.push((slot, outcome)),
-            }
+            ended.add(state, job.tag, outcome);
         }
         self.tell(state);
         self.check_idle(state);
@@ -567,19 +578,36 @@ impl Shared {
     }
 }
 
-/// Messages that were ended while they waited.
+/// Messages that have their outcome.
+#[derive(Default)]
 #[must_use]
 struct Ended {
     count: usize,
-    submissions: Vec<(Arc<Slot>, Outcome)>,
+    wakers: Vec<Waker>,
 }
 
 impl Ended {
-    /// Tells the submissions, which wakes wakers of the host: call it without the lock. Returns how many messages ended.
-    fn tell(self) -> usize {
-        for (slot, outcome) in self.submissions {
-            slot.finish(outcome);
+    /// Returns an outcome to where it belongs. The driver tells of those to be taken before it sleeps.
+    fn add(&mut self, state: &mut State, tag: Tag, outcome: Outcome) {
+        self.count += 1;
+        match tag {
+            Tag::Value(value) => state.done.push_back((value, outcome)),
+            Tag::Submission(slot) => self.wakers.extend(slot.finish(outcome)),
         }
+    }
+
+    fn extend(&mut self, other: Ended) {
+        self.count += other.count;
+        self.wakers.extend(other.wakers);
+    }
+
+    fn has_wakers(&self) -> bool {
+        !self.wakers.is_empty()
+    }
+
+    /// Wakes the wakers, which are the host's: call it without the lock. Returns how many messages ended.
+    fn tell(self) -> usize {
+        self.wakers.into_iter().for_each(submission::wake);
         self.count
     }
 }

@@ -34,9 +34,11 @@ impl Scene {
     }
 }
 
-/// The ways to send a message and to cancel it. Each waits for the state, cancels, and returns the outcome and how long
-/// it took from the cancel to the outcome.
-const WAYS: [(&str, fn(&Scene) -> (Outcome, Duration)); 3] = [
+/// A way to send a message and to cancel it: waits for the state, cancels, and returns the outcome and how long it took
+/// from the cancel to the outcome.
+type Way = fn(&Scene) -> (Outcome, Duration);
+
+const WAYS: [(&str, Way); 3] = [
     ("the cancel of a call", cancelled_call),
     ("the cancel of a queue's message", cancelled_in_queue),
     ("a submission", cancelled_submission),

@@ -62,7 +62,7 @@ fn check(rows: &[Row]) {
 fn check_row(client: &Client, row: &Row, at_least_once: bool) {
     let user = User::new();
     user.order([row.fault.clone()]);
-    let outcome = outcome(send(&client, &user.message()));
+    let outcome = outcome(send(client, &user.message()));
     let expected = if at_least_once { row.at_least_once } else { row.at_most_once };
     let context = format!("{} at {} once", row.fault, if at_least_once { "least" } else { "most" });
     assert_eq!((outcome.status(), outcome.delivery(), outcome.attempts()), expected, "{context}: {outcome:?}");

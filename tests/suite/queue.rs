@@ -218,6 +218,21 @@ fn an_outage_makes_few_messages_unknown_until_resume() {
     }
 }
 
+/// Each is submitted when the one before it has failed.
+#[test]
+fn a_failure_counts_before_it_is_told() {
+    for _ in 0..50 {
+        let user = User::new();
+        user.order([json!({"fault": "status", "status": 502, "times": 3})]);
+        let client = client_with(|options| options.max_attempts = 1);
+        let queue = queue_with(&client, |options| options.max_failures_in_a_row = 2);
+        let sent = (0..10).map(|_| outcome(queue.submit(&user.message()).and_then(Submission::wait)).status());
+        let statuses: Vec<_> = sent.collect();
+        assert_eq!(statuses[..2], [Status::ServerError; 2]);
+        assert_eq!(statuses[2..], [Status::Suspended; 8]);
+    }
+}
+
 #[test]
 fn a_delivery_between_failures_ends_the_row() {
     let users: Vec<_> = (0..20).map(|_| User::new()).collect();
@@ -229,6 +244,21 @@ fn a_delivery_between_failures_ends_the_row() {
     let submissions: Vec<_> = users.iter().map(|user| queue.submit(&user.message()).unwrap()).collect();
     let statuses: Vec<_> = submissions.into_iter().map(|submission| outcome(submission.wait()).status()).collect();
     assert_eq!(statuses, [Status::ServerError, Status::Ok].repeat(10));
+}
+
+#[test]
+fn a_delivery_lets_all_workers_begin_again() {
+    let (fails, late) = (User::new(), User::new());
+    fails.order([json!({"fault": "status", "status": 502})]);
+    late.order([json!({"fault": "delay", "ms": 100})]);
+    let client = client_with(|options| (options.max_connections, options.max_attempts) = (4, 1));
+    let queue = queue_with(&client, |options| options.max_failures_in_a_row = 2);
+    assert_eq!(known(queue.submit(&fails.message()).unwrap().wait()), (Status::ServerError, Delivery::Unknown));
+    let after = queue.submit(&late.message()).unwrap();
+    let users: Vec<_> = (0..4).map(|_| hanging()).collect();
+    let _held_back: Vec<_> = users.iter().map(|user| queue.submit(&user.message()).unwrap()).collect();
+    assert_eq!(known(after.wait()), DELIVERED);
+    until(|| queue_has_begun(&users));
 }
 
 #[test]

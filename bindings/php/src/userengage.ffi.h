@@ -200,6 +200,8 @@ ue_status ue_queue_push(struct ue_queue *queue, const struct ue_message *message
 
 ue_fd ue_queue_fd(struct ue_queue *queue);
 
+ue_status ue_queue_poll(struct ue_queue *queue, uint32_t timeout_ms);
+
 size_t ue_queue_take(struct ue_queue *queue, struct ue_result **results, size_t most);
 
 size_t ue_queue_cancel(struct ue_queue *queue, void *user_data);

@@ -1,8 +1,8 @@
 use std::cell::Cell;
 
 use super::*;
-use crate::Client;
 use crate::model::options::Options;
+use crate::send::client::Client;
 
 /// Messages that are delivered to a sandbox, of which one cannot be read.
 struct Panicking {
@@ -22,9 +22,7 @@ impl Messages for Panicking {
 }
 
 fn client_of(sandbox: &ue_sandbox::Sandbox) -> Client {
-    let mut options = Options::default();
-    options.base_url = sandbox.base_url();
-    Client::new(sandbox.api_key(), options).unwrap()
+    Client::new(sandbox.api_key(), Options { base_url: sandbox.base_url(), ..Options::default() }).unwrap()
 }
 
 #[test]

@@ -39,18 +39,19 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn finish(&self, outcome: Outcome) {
+    /// Puts the outcome in, and wakes those who block. Returns the waker of a future, to be woken without a lock.
+    pub fn finish(&self, outcome: Outcome) -> Option<Waker> {
         let mut state = self.lock();
         state.outcome = Some(outcome);
         state.is_finished = true;
-        let waker = state.waker.take();
-        drop(state);
         self.finished.notify_all();
-        if let Some(waker) = waker {
-            // A waker that panics must not end the worker, which has more messages.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
-        }
+        state.waker.take()
     }
+}
+
+/// Wakes a waker of the host. One that panics must not end a worker, which has more messages.
+pub(super) fn wake(waker: Waker) {
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
 
 impl Submission {
@@ -93,11 +94,14 @@ impl Future for Submission {
         if self.has_forked() {
             return Poll::Ready(Err(forked()));
         }
+        let waker = context.waker().clone();
         let mut state = self.slot.lock();
         if state.is_finished {
             return Poll::Ready(taken(&mut state));
         }
-        state.waker = Some(context.waker().clone());
+        let before = state.waker.replace(waker);
+        drop(state);
+        drop(before); // without the lock: it is the host's code
         Poll::Pending
     }
 }

@@ -3,9 +3,9 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::Client;
 use crate::model::options::Options;
 use crate::model::outcome::Delivery;
+use crate::send::client::Client;
 use ue_sandbox::Sandbox;
 
 fn sandbox() -> Sandbox {
@@ -21,6 +21,10 @@ fn client_of(base_url: String, connections: u32, change: impl FnOnce(&mut Option
 
 fn queue(client: &Client) -> Queue {
     client.queue(QueueOptions::default()).unwrap()
+}
+
+fn queue_for(client: &Client, capacity: u32, max_failures_in_a_row: u32) -> Queue {
+    client.queue(QueueOptions { capacity, max_failures_in_a_row, ..QueueOptions::default() }).unwrap()
 }
 
 /// A listener that accepts connections and never answers.
@@ -91,9 +95,7 @@ fn an_outcome_is_told_at_once_also_if_no_further_message_may_be_begun() {
             sandbox.order(&serde_json::json!({"fault": "status", "status": 502, "client_user_id": user})).unwrap();
         }
         let client = client_of(sandbox.base_url(), 2, |options| options.max_attempts = 1);
-        let mut options = QueueOptions::default();
-        options.max_failures_in_a_row = 3;
-        let queue = client.queue(options).unwrap();
+        let queue = queue_for(&client, 100, 3);
         queue.push(&message(1), 1).unwrap();
         while sandbox.journal().requests(0).is_empty() {
             thread::yield_now();
@@ -107,6 +109,37 @@ fn an_outcome_is_told_at_once_also_if_no_further_message_may_be_begun() {
         let values: Vec<_> = taken.iter().map(|(value, _)| *value).collect();
         assert_eq!(values, [2, 3]);
         assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+    }
+}
+
+/// The workers are in a wait that began long before, and will not tell of it.
+#[test]
+fn what_is_cancelled_while_it_waits_can_be_taken_at_once() {
+    let silent = Silent::new();
+    let queue = queue(&client_of(silent.base_url(), 2, |_| ()));
+    for value in 0..50 {
+        queue.push(&message(1 + value as u64), value).unwrap();
+    }
+    let _connections = [silent.accept(), silent.accept()];
+    for value in 10..50 {
+        assert_eq!(queue.cancel(value), 1);
+        assert!(is_readable(&queue), "{value}");
+        assert_eq!(take(&queue, 1)[0].0, value);
+    }
+}
+
+#[test]
+fn the_failure_that_suspends_a_queue_comes_first_and_all_can_be_taken_when_nothing_is_left() {
+    for _ in 0..20 {
+        let sandbox = sandbox();
+        sandbox.order(&serde_json::json!({"fault": "status", "status": 502})).unwrap();
+        let queue = queue_for(&client_of(sandbox.base_url(), 1, |_| ()), 100, 1);
+        let pushed = (0..50).take_while(|value| queue.push(&message(1 + *value as u64), *value).is_ok()).count();
+        assert_eq!(queue.wait_in(Duration::from_secs(20)), Status::Ok);
+        let mut statuses = Vec::new();
+        queue.take(usize::MAX, &mut |_, outcome| statuses.push(outcome.status())).unwrap();
+        assert_eq!((statuses.len(), statuses[0]), (pushed, Status::ServerError));
+        assert!(statuses[1..].iter().all(|status| *status == Status::Suspended));
     }
 }
 
@@ -126,9 +159,7 @@ fn values_come_back_as_they_were_given_also_if_they_are_given_twice() {
 #[test]
 fn capacity_counts_what_was_not_taken() {
     let sandbox = sandbox();
-    let mut options = QueueOptions::default();
-    options.capacity = 3;
-    let queue = client_of(sandbox.base_url(), 1, |_| ()).queue(options).unwrap();
+    let queue = queue_for(&client_of(sandbox.base_url(), 1, |_| ()), 3, 0);
     (0..3).for_each(|value| queue.push(&message(1), value).unwrap());
     assert!(queue.wait(Duration::from_secs(20)));
     let refused = queue.push(&message(1), 3).unwrap_err();
@@ -244,9 +275,7 @@ fn sixteen_threads_push_take_and_cancel_at_once_and_every_push_gets_one_outcome(
     const EACH: usize = 150;
     let sandbox = sandbox();
     let client = client_of(sandbox.base_url(), 8, |_| ());
-    let mut options = QueueOptions::default();
-    options.capacity = 200;
-    let queue = client.queue(options).unwrap();
+    let queue = queue_for(&client, 200, 0);
     let (accepted, finished) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let is_done = AtomicBool::new(false);
     thread::scope(|threads| {
@@ -264,7 +293,7 @@ fn sixteen_threads_push_take_and_cancel_at_once_and_every_push_gets_one_outcome(
                 threads.spawn(move || {
                     for number in 0..EACH {
                         let value = thread * EACH + number;
-                        // Each with a user of its own in the journal; but some wait behind others.
+                        // Many wait behind others to their user.
                         let message = Message::new(1 + (value % 40) as u64, value.to_string());
                         loop {
                             match queue.push(&message, value) {
@@ -273,7 +302,7 @@ fn sixteen_threads_push_take_and_cancel_at_once_and_every_push_gets_one_outcome(
                             }
                             thread::yield_now();
                         }
-                        if value % 3 == 0 {
+                        if value.is_multiple_of(3) {
                             queue.cancel(value);
                         }
                     }
