@@ -40,6 +40,19 @@ static void null_handles_are_taken_by_every_function(void) {
   ue_free(NULL);
   ue_client_close(NULL);
   ue_result_free(NULL);
+  ue_cancel_trigger(NULL);
+  ue_cancel_free(NULL);
+  ue_queue_stop(NULL);
+  ue_queue_resume(NULL);
+  ue_queue_free(NULL);
+  CHECK_INT(ue_queue_fd(NULL), -1);
+  CHECK_INT(ue_queue_take(NULL, NULL, 1), 0);
+  CHECK_INT(ue_queue_cancel(NULL, NULL), 0);
+  CHECK_INT(ue_queue_wait(NULL, 0), UE_INVALID_ARGUMENT);
+  CHECK_INT(ue_queue_push(NULL, NULL, NULL), UE_INVALID_ARGUMENT);
+  CHECK(ue_queue_new(NULL, NULL, NULL) == NULL);
+  CHECK_INT(ue_result_retry(NULL), UE_RETRY_DECIDE);
+  CHECK(ue_result_user_data(NULL) == NULL);
   CHECK_INT(ue_result_status(NULL), UE_INVALID_ARGUMENT);
   CHECK_INT(ue_result_delivery(NULL), UE_DELIVERY_UNKNOWN);
   CHECK(!ue_result_may_be_duplicate(NULL));
@@ -219,13 +232,13 @@ static void options_out_of_their_range_are_refused(void) {
   }
   ue_options options = sandbox_options();
   options.api_version = 1;
-  check_refused_client(the_sandbox.api_key, &options, "api_version is 1", "0 or 2");
+  check_refused_client(the_sandbox.api_key, &options, "api_version is 1", "UE_API_VERSION_2 (2)");
   options = sandbox_options();
   options.delivery_policy = 2;
-  check_refused_client(the_sandbox.api_key, &options, "delivery_policy is 2", "at most once");
+  check_refused_client(the_sandbox.api_key, &options, "delivery_policy is 2", "UE_AT_MOST_ONCE (0)");
   options = sandbox_options();
   options.log_level = 6;
-  check_refused_client(the_sandbox.api_key, &options, "log_level is 6", "0 (off) to 5");
+  check_refused_client(the_sandbox.api_key, &options, "log_level is 6", "UE_LOG_OFF (0) to UE_LOG_TRACE (5)");
   options.log_level = 5;
   check_refused_client(the_sandbox.api_key, &options, "log is NULL", "log_level");
   options = sandbox_options();
@@ -253,16 +266,110 @@ static void a_key_that_no_header_can_carry_is_refused_and_not_repeated(void) {
 
 static void names_and_version_are_static_texts(void) {
   CHECK_TEXT(ue_version(), UE_VERSION);
+  CHECK_INT(ue_version_number(), UE_VERSION_NUMBER);
+  char number[32];
+  snprintf(number, sizeof number, "%d.%d.%d", UE_VERSION_NUMBER / 10000, UE_VERSION_NUMBER / 100 % 100,
+           UE_VERSION_NUMBER % 100);
+  CHECK_TEXT(UE_VERSION, number);
   static const char *const names[] = {
       "UE_OK",        "UE_INVALID_ARGUMENT", "UE_CONNECT",   "UE_TLS",      "UE_TIMEOUT",      "UE_CONNECTION_LOST",
       "UE_BAD_REPLY", "UE_UNAUTHORIZED",     "UE_NOT_FOUND", "UE_REJECTED", "UE_RATE_LIMITED", "UE_SERVER_ERROR",
-      "UE_CLOSED",    "UE_CANCELLED",        "UE_INTERNAL",
+      "UE_CLOSED",    "UE_CANCELLED",        "UE_INTERNAL",  "UE_QUEUE_FULL", "UE_SUSPENDED",
   };
   const int count = (int)(sizeof names / sizeof names[0]);
   for (int status = 0; status < count; status++) CHECK_TEXT(ue_status_name(status), names[status]);
   static const int32_t others[] = {-1, INT32_MIN, INT32_MAX};
   for (int i = 0; i < 3; i++) CHECK_TEXT(ue_status_name(others[i]), "UE_UNKNOWN");
   CHECK_TEXT(ue_status_name(count), "UE_UNKNOWN");
+}
+
+/* Released numbers stay. No status is also a delivery or an advice. */
+static void constants_have_their_numbers(void) {
+  CHECK(UE_NUL_TERMINATED == SIZE_MAX);
+  static const int32_t of_status[] = {
+      UE_OK,        UE_INVALID_ARGUMENT, UE_CONNECT,      UE_TLS,          UE_TIMEOUT, UE_CONNECTION_LOST,
+      UE_BAD_REPLY, UE_UNAUTHORIZED,     UE_NOT_FOUND,    UE_REJECTED,     UE_RATE_LIMITED, UE_SERVER_ERROR,
+      UE_CLOSED,    UE_CANCELLED,        UE_INTERNAL,     UE_QUEUE_FULL,   UE_SUSPENDED,
+  };
+  static const int32_t of_delivery[] = {UE_DELIVERY_UNKNOWN, UE_NOT_DELIVERED, UE_DELIVERED};
+  static const int32_t of_retry[] = {UE_RETRY_DECIDE, UE_RETRY_LATER, UE_RETRY_NEVER};
+  static const int32_t of_flow[] = {UE_BATCH_CONTINUE, UE_BATCH_FINISH, UE_BATCH_ABORT};
+  static const int32_t of_log_level[] = {UE_LOG_OFF,  UE_LOG_ERROR, UE_LOG_WARN,
+                                         UE_LOG_INFO, UE_LOG_DEBUG, UE_LOG_TRACE};
+  static const int32_t of_source[] = {UE_SOURCE_CHAT, UE_SOURCE_EMAIL, UE_SOURCE_API, UE_SOURCE_SMS, UE_SOURCE_SLACK};
+  for (int i = 0; i < (int)(sizeof of_status / sizeof of_status[0]); i++) CHECK_INT(of_status[i], i);
+  for (int i = 0; i < 3; i++) {
+    CHECK_INT(of_delivery[i], 100 + i);
+    CHECK_INT(of_retry[i], 200 + i);
+    CHECK_INT(of_flow[i], i);
+  }
+  for (int i = 0; i < 6; i++) CHECK_INT(of_log_level[i], i);
+  for (int i = 0; i < 5; i++) CHECK_INT(of_source[i], i + 1);
+  CHECK_INT(UE_API_VERSION_SPECIFICATION, 0);
+  CHECK_INT(UE_API_VERSION_2, 2);
+  CHECK_INT(UE_AT_MOST_ONCE, 0);
+  CHECK_INT(UE_AT_LEAST_ONCE, 1);
+  CHECK_INT(UE_TIMEOUT_FROM_TURN, 0);
+  CHECK_INT(UE_TIMEOUT_FROM_PUSH, 1);
+}
+
+/* A program that cuts a buffer into pieces may have an empty piece: the rest of the buffer is another customer's. */
+static void a_length_of_0_is_empty_and_nothing_is_read_or_sent(void) {
+  ue_client *client = sandbox_client();
+  const char *line = "608;Hi";
+  ue_message message = UE_MESSAGE_INIT;
+  message.client_user_id = line;
+  message.client_user_id_length = 3;
+  message.content = line + 3;
+  message.content_length = 0;
+  check_refused_message(client, &message, "content is empty", "");
+  message.content = (const char *)fenced("", 0); /* a read of one byte crashes */
+  check_refused_message(client, &message, "content is empty", "");
+  message.content = NULL;
+  check_refused_message(client, &message, "content is NULL", "");
+  message.content = line + 4;
+  message.content_length = 2;
+  message.client_user_id_length = 0;
+  check_refused_message(client, &message, "client_user_id", "empty");
+  message.client_user_id_length = 3;
+  message.source_context = line;
+  message.source_context_length = 0;
+  check_refused_message(client, &message, "source_context", "");
+  message.source_context = NULL; /* none */
+  CHECK_INT(ue_send_conversation(client, &message, NULL), UE_OK);
+  ue_free(client);
+  CHECK_INT(requests("608"), 1);
+}
+
+static void a_text_of_nul_terminated_length_ends_at_its_nul(void) {
+  ue_client *client = sandbox_client();
+  ue_message message = UE_MESSAGE_INIT;
+  CHECK(message.client_user_id_length == UE_NUL_TERMINATED && message.content_length == UE_NUL_TERMINATED &&
+        message.source_context_length == UE_NUL_TERMINATED);
+  message.client_user_id = (const char *)fenced("609", 4);
+  message.content = (const char *)fenced("Hi", 3);
+  message.source_context = (const char *)fenced("[1]", 4);
+  CHECK_INT(ue_send_conversation(client, &message, NULL), UE_OK);
+  ue_free(client);
+  char *body = entry_field("609", 0, "body");
+  CHECK_TEXT(body, "{\\\"content\\\":\\\"Hi\\\",\\\"source_context\\\":[1]}");
+  free(body);
+}
+
+static void a_length_that_no_text_can_have_is_refused(void) {
+  ue_client *client = sandbox_client();
+  static const size_t lengths[] = {SIZE_MAX - 1, SIZE_MAX / 2 + 1};
+  for (int i = 0; i < 2; i++) {
+    ue_message message = message_to("605");
+    message.content_length = lengths[i];
+    check_refused_message(client, &message, "content", "UE_NUL_TERMINATED");
+  }
+  ue_message message = message_to("605");
+  message.content = NULL;
+  message.content_length = 2;
+  check_refused_message(client, &message, "content is NULL", "content_length");
+  ue_free(client);
+  CHECK_INT(requests("605"), 0);
 }
 
 static const test tests[] = {
@@ -278,6 +385,10 @@ static const test tests[] = {
     TEST(options_out_of_their_range_are_refused),
     TEST(a_key_that_no_header_can_carry_is_refused_and_not_repeated),
     TEST(names_and_version_are_static_texts),
+    TEST(constants_have_their_numbers),
+    TEST(a_length_of_0_is_empty_and_nothing_is_read_or_sent),
+    TEST(a_text_of_nul_terminated_length_ends_at_its_nul),
+    TEST(a_length_that_no_text_can_have_is_refused),
 };
 
 MAIN(tests)

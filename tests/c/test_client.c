@@ -25,8 +25,9 @@ static void *make_call(void *argument) {
   call *self = (call *)argument;
   ue_message message = message_to(self->client_user_id);
   long long started = now_ms();
-  (void)ue_send_conversation(self->client, &message, &self->result);
+  ue_status status = ue_send_conversation(self->client, &message, &self->result);
   self->took_ms = now_ms() - started;
+  CHECK_INT(ue_result_status(self->result), status);
   return NULL;
 }
 

@@ -173,7 +173,7 @@ enum { BATCH = 40 };
 static void send_batch(ue_client *client, const char *one, const char *other) {
   ue_message messages[BATCH];
   for (int i = 0; i < BATCH; i++) messages[i] = message_to(i % 2 ? other : one);
-  CHECK_INT(ue_send_conversations(client, messages, BATCH, NULL, NULL, NULL), UE_OK);
+  CHECK_INT(ue_send_conversations(client, messages, BATCH, NULL, NULL), UE_OK);
 }
 
 static void *send_batch_1053(void *client) {
@@ -232,7 +232,7 @@ static void the_child_has_no_descriptor_of_the_parents_client(void) {
   ue_client *client = sandbox_client();
   ue_message messages[20];
   for (int i = 0; i < 20; i++) messages[i] = message_to(i % 2 ? "1070" : "1071");
-  CHECK_INT(ue_send_conversations(client, messages, 20, NULL, NULL, NULL), UE_OK);
+  CHECK_INT(ue_send_conversations(client, messages, 20, NULL, NULL), UE_OK);
   CHECK(descriptors() > before);
   pid_t child = fork_checked();
   if (child == 0) {
@@ -393,10 +393,10 @@ static int32_t fork_and_cancel_the_child(void *unused) {
   return forked == 0;
 }
 
-static int32_t fork_in_progress(void *unused, size_t done, size_t count) {
-  (void)unused, (void)done, (void)count;
+static int32_t fork_in_on_result(void *unused, size_t index, const ue_result *result) {
+  (void)unused, (void)index, (void)result;
   fork_in_time();
-  return 0;
+  return UE_BATCH_CONTINUE;
 }
 
 /* Checks the outcome of a call in the parent, and in the child that returned from one of its callbacks. */
@@ -527,7 +527,7 @@ static void a_child_that_cancels_a_batch_of_its_parents_leaves_it_at_once(void) 
   ue_message messages[4];
   for (int i = 0; i < 4; i++) messages[i] = message_to("1090");
   long long started = now_ms();
-  ue_status status = ue_send_conversations(client, messages, 4, NULL, NULL, NULL);
+  ue_status status = ue_send_conversations(client, messages, 4, NULL, NULL);
   CHECK(forked >= 0);
   CHECK(in_time(now_ms() - started, 3000));
   if (forked == 0) {
@@ -550,8 +550,10 @@ static void a_child_that_returns_from_a_callback_of_a_batch_leaves_it_to_its_par
     ue_message messages[BATCH];
     ue_result *results[BATCH];
     for (int i = 0; i < BATCH; i++) messages[i] = message_to(i % 2 ? other : one);
+    ue_batch_options batch = UE_BATCH_OPTIONS_INIT;
+    if (!in_log) batch.on_result = fork_in_on_result;
     long long started = now_ms();
-    ue_status status = ue_send_conversations(client, messages, BATCH, in_log ? NULL : fork_in_progress, NULL, results);
+    ue_status status = ue_send_conversations(client, messages, BATCH, &batch, results);
     CHECK(in_time(now_ms() - started, 3000));
     CHECK(forked >= 0);
     for (int i = 0; i < BATCH; i++) CHECK(results[i] != NULL);

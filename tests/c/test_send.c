@@ -1,5 +1,6 @@
 /* One message: the request and the answer. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,6 +160,8 @@ static void check_read(const ue_result *result) {
   size_t length = 0;
   CHECK(read.body == ue_result_body(result, &length));
   CHECK_INT(read.body_length, length);
+  CHECK_INT(read.retry, ue_result_retry(result));
+  CHECK(read.user_data == ue_result_user_data(result));
 }
 
 static void read_at_once_a_result_says_what_its_functions_say(void) {
@@ -173,12 +176,96 @@ static void read_at_once_a_result_says_what_its_functions_say(void) {
   } sent[] = {{"108", UE_OK}, {"missing-108", UE_NOT_FOUND}, {"107", UE_SERVER_ERROR}, {"", UE_INVALID_ARGUMENT}};
   for (size_t i = 0; i < sizeof sent / sizeof sent[0]; i++) {
     ue_message message = message_to(sent[i].client_user_id);
+    message.user_data = &message;
     ue_result *result = NULL;
     CHECK_INT(ue_send_conversation(client, &message, &result), sent[i].status);
+    CHECK(ue_result_user_data(result) == &message);
     check_read(result);
     ue_result_free(result);
   }
   check_read(NULL);
+  ue_free(client);
+}
+
+/* Sends one message, with one attempt, and checks what its result says. */
+static void check_advice(ue_client *client, const char *client_user_id, ue_status status, ue_retry advice) {
+  ue_message message = message_to(client_user_id);
+  ue_result *result = NULL;
+  CHECK_INT(ue_send_conversation(client, &message, &result), status);
+  CHECK_INT(ue_result_retry(result), advice);
+  if (advice == UE_RETRY_LATER) CHECK_INT(ue_result_delivery(result), UE_NOT_DELIVERED);
+  if (advice == UE_RETRY_DECIDE) CHECK_INT(ue_result_delivery(result), UE_DELIVERY_UNKNOWN);
+  ue_result_free(result);
+}
+
+static void whether_a_message_can_be_sent_again_follows_from_its_outcome(void) {
+  static const struct {
+    const char *client_user_id, *fault;
+    ue_status status;
+    ue_retry advice;
+  } sent[] = {
+      {"120", NULL, UE_OK, UE_RETRY_NEVER},
+      {"missing-120", NULL, UE_NOT_FOUND, UE_RETRY_NEVER},
+      {"", NULL, UE_INVALID_ARGUMENT, UE_RETRY_NEVER},
+      {"121", "\"status\", \"status\": 400", UE_REJECTED, UE_RETRY_NEVER},
+      {"122", "\"status\", \"status\": 422", UE_REJECTED, UE_RETRY_NEVER},
+      {"123", "\"status\", \"status\": 401", UE_UNAUTHORIZED, UE_RETRY_LATER},
+      {"124", "\"status\", \"status\": 403", UE_UNAUTHORIZED, UE_RETRY_LATER},
+      {"125", "\"status\", \"status\": 429", UE_RATE_LIMITED, UE_RETRY_LATER},
+      {"126", "\"redirect\", \"status\": 301", UE_BAD_REPLY, UE_RETRY_LATER},
+      {"127", "\"store-then-503\", \"retry_after\": 0", UE_SERVER_ERROR, UE_RETRY_DECIDE},
+      {"128", "\"store-then-408\"", UE_REJECTED, UE_RETRY_DECIDE},
+      {"129", "\"reset\", \"where\": \"before-status\"", UE_CONNECTION_LOST, UE_RETRY_DECIDE},
+      {"130", "\"garbage\"", UE_BAD_REPLY, UE_RETRY_DECIDE},
+      {"131", "\"hang\"", UE_TIMEOUT, UE_RETRY_DECIDE},
+  };
+  ue_options options = sandbox_options();
+  options.max_attempts = 1;
+  options.timeout_ms = 2000;
+  ue_client *client = client_with(&options);
+  for (size_t i = 0; i < sizeof sent / sizeof sent[0]; i++) {
+    if (sent[i].fault != NULL) {
+      char fault[160];
+      snprintf(fault, sizeof fault, "{\"fault\": %s, \"client_user_id\": \"%s\"}", sent[i].fault,
+               sent[i].client_user_id);
+      order(fault);
+    }
+    check_advice(client, sent[i].client_user_id, sent[i].status, sent[i].advice);
+  }
+  ue_client_close(client);
+  check_advice(client, "132", UE_CLOSED, UE_RETRY_LATER);
+  ue_free(client);
+
+  options.base_url = "http://127.0.0.1:9/"; /* discard: nobody listens */
+  client = client_with(&options);
+  check_advice(client, "133", UE_CONNECT, UE_RETRY_LATER);
+  ue_free(client);
+
+  options.base_url = the_sandbox.tls_base_url; /* its certificate authority is not trusted */
+  client = client_with(&options);
+  check_advice(client, "134", UE_TLS, UE_RETRY_LATER);
+  ue_free(client);
+}
+
+/* With a client's timeout and a message's, the message's counts. */
+static void a_message_has_a_timeout_of_its_own(void) {
+  order("{\"fault\": \"hang\", \"client_user_id\": \"140\"}");
+  order("{\"fault\": \"delay\", \"ms\": 400, \"client_user_id\": \"141\"}");
+  ue_client *client = sandbox_client();
+  ue_message message = message_to("140");
+  message.timeout_ms = 200;
+  ue_result *result = NULL;
+  CHECK_INT(ue_send_conversation(client, &message, &result), UE_TIMEOUT);
+  CHECK(ue_result_elapsed_us(result) >= 200000 && in_time((long long)ue_result_elapsed_us(result) / 1000, 700));
+  ue_result_free(result);
+  ue_free(client);
+
+  ue_options options = sandbox_options();
+  options.timeout_ms = 200;
+  client = client_with(&options);
+  message = message_to("141");
+  message.timeout_ms = 20000;
+  CHECK_INT(ue_send_conversation(client, &message, NULL), UE_OK);
   ue_free(client);
 }
 
@@ -192,6 +279,8 @@ static const test tests[] = {
     TEST(an_answer_that_proves_nothing_is_unknown_and_not_repeated),
     TEST(over_tls_with_a_ca_file_a_message_is_delivered),
     TEST(read_at_once_a_result_says_what_its_functions_say),
+    TEST(whether_a_message_can_be_sent_again_follows_from_its_outcome),
+    TEST(a_message_has_a_timeout_of_its_own),
 };
 
 MAIN(tests)
