@@ -229,11 +229,15 @@ int run_tests(const test *tests, size_t count, int argc, char **argv) {
   return failed == 0 && passed > 0 ? 0 : 1;
 }
 
-int descriptors(void) {
-  int open = 0;
-  DIR *directory = opendir("/proc/self/fd");
+static int entries_of(const char *path) {
+  int count = 0;
+  DIR *directory = opendir(path);
   CHECK(directory != NULL);
-  while (readdir(directory) != NULL) open++;
+  while (readdir(directory) != NULL) count++;
   closedir(directory);
-  return open;
+  return count;
 }
+
+int descriptors(void) { return entries_of("/proc/self/fd"); }
+
+int threads(void) { return entries_of("/proc/self/task"); }

@@ -77,6 +77,9 @@ long long now_ms(void);
 /* How many descriptors of this process are open, and three more: only differences mean something. */
 int descriptors(void);
 
+/* How many threads this process has, and two more: only differences mean something. */
+int threads(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -365,6 +365,55 @@ static void a_fork_in_the_midst_of_a_call_leaves_no_copy_of_the_key_either(void)
   CHECK_INT(copies_of_the_key(), 0);
 }
 
+/* Checks that a child of now has no copy of the key once it has freed the client, and the queue if there is one. */
+static void check_wiped_in_a_child(ue_client *client, ue_queue *queue) {
+  pid_t child = fork_checked();
+  if (child == 0) {
+    ue_free(client);
+    ue_queue_free(queue);
+    CHECK_INT(copies_of_the_key(), 0);
+    _exit(0);
+  }
+  wait_for(child);
+}
+
+static void *hang_in_a_batch(void *client) {
+  ue_message messages[2] = {message_to("1092"), message_to("1093")};
+  CHECK_INT(ue_send_conversations((ue_client *)client, messages, 2, NULL, NULL), UE_CLOSED);
+  return NULL;
+}
+
+static void a_fork_in_the_midst_of_a_batch_leaves_no_copy_of_the_key(void) {
+  if (is_checked()) return; /* a checker keeps copies of the memory */
+  ue_client *client = client_with_the_key();
+  order("{\"fault\": \"hang\", \"client_user_id\": \"1092\"}");
+  order("{\"fault\": \"hang\", \"client_user_id\": \"1093\"}");
+  pthread_t thread;
+  CHECK_INT(pthread_create(&thread, NULL, hang_in_a_batch, client), 0);
+  await_requests("1092", 1);
+  await_requests("1093", 1);
+  long long give_up = now_ms() + 20000;
+  while (copies_of_the_key() > 1) CHECK(now_ms() < give_up); /* the workers wipe their requests */
+  check_wiped_in_a_child(client, NULL);
+  ue_client_close(client);
+  CHECK_INT(pthread_join(thread, NULL), 0);
+  ue_free(client);
+  CHECK_INT(copies_of_the_key(), 0);
+}
+
+static void after_both_are_freed_a_queue_leaves_no_copy_of_the_key(void) {
+  if (is_checked()) return; /* a checker keeps copies of the memory */
+  ue_client *client = client_with_the_key();
+  ue_queue *queue = queue_with(client, NULL);
+  CHECK_INT(push_to(queue, "1094", NULL), UE_OK);
+  check_next(queue, NULL, UE_UNAUTHORIZED, UE_NOT_DELIVERED);
+  CHECK_INT(copies_of_the_key(), 1);
+  check_wiped_in_a_child(client, queue);
+  ue_free(client);
+  ue_queue_free(queue);
+  CHECK_INT(copies_of_the_key(), 0);
+}
+
 /* Forks in the fork_at-th callback. */
 static int callbacks, fork_at;
 static pid_t forked;
@@ -582,6 +631,8 @@ static const test tests[] = {
     TEST(descriptors_do_not_add_up_over_generations),
     TEST(after_ue_free_no_copy_of_the_key_is_left_in_the_child),
     TEST(a_fork_in_the_midst_of_a_call_leaves_no_copy_of_the_key_either),
+    TEST(a_fork_in_the_midst_of_a_batch_leaves_no_copy_of_the_key),
+    TEST(after_both_are_freed_a_queue_leaves_no_copy_of_the_key),
     TEST(a_child_that_returns_from_a_log_callback_leaves_the_call_to_its_parent),
     TEST(a_child_that_returns_from_the_interrupt_callback_leaves_the_call_to_its_parent),
     TEST(a_child_that_returns_between_two_attempts_does_not_know_what_becomes_of_the_next),
