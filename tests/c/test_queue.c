@@ -222,6 +222,29 @@ static void a_message_that_waits_is_cancelled_at_once_and_never_sent(void) {
   CHECK_INT(requests("2131"), 1);
 }
 
+static void the_descriptor_is_readable_as_soon_as_a_cancel_returns(void) {
+  enum { MANY = 100 };
+  order_for("2132", hang, 1);
+  ue_client *client = narrow_client(1);
+  ue_queue *queue = queue_with(client, NULL);
+  int hanging = 0, users[MANY];
+  char ids[MANY][16];
+  CHECK_INT(push_to(queue, "2132", &hanging), UE_OK);
+  await_requests("2132", 1);
+  for (int i = 0; i < MANY; i++) {
+    snprintf(ids[i], sizeof ids[i], "at-once-%d", i);
+    CHECK_INT(push_to(queue, ids[i], &users[i]), UE_OK);
+  }
+  for (int i = 0; i < MANY; i++) {
+    CHECK_INT(ue_queue_cancel(queue, &users[i]), 1);
+    CHECK(is_readable(queue, 0));
+    CHECK_INT(ue_queue_take(queue, NULL, 5), 1);
+    CHECK(!is_readable(queue, 0));
+  }
+  ue_queue_free(queue);
+  ue_free(client);
+}
+
 static void a_message_in_flight_is_cancelled_and_its_worker_goes_on(void) {
   enum { MANY = 30 };
   order_for("2135", hang, MANY);
@@ -688,6 +711,7 @@ static const test tests[] = {
     TEST(the_descriptor_is_readable_exactly_while_something_is_finished),
     TEST(with_an_edge_triggered_loop_no_result_is_missed),
     TEST(a_message_that_waits_is_cancelled_at_once_and_never_sent),
+    TEST(the_descriptor_is_readable_as_soon_as_a_cancel_returns),
     TEST(a_message_in_flight_is_cancelled_and_its_worker_goes_on),
     TEST(the_cancel_of_a_message_ends_it_in_a_queue_too),
     TEST(a_wait_ends_when_all_is_finished_and_takes_nothing),
