@@ -272,8 +272,8 @@ static void names_and_version_are_static_texts(void) {
            UE_VERSION_NUMBER % 100);
   CHECK_TEXT(UE_VERSION, number);
   static const char *const names[] = {
-      "UE_OK",        "UE_INVALID_ARGUMENT", "UE_CONNECT",   "UE_TLS",      "UE_TIMEOUT",      "UE_CONNECTION_LOST",
-      "UE_BAD_REPLY", "UE_UNAUTHORIZED",     "UE_NOT_FOUND", "UE_REJECTED", "UE_RATE_LIMITED", "UE_SERVER_ERROR",
+      "UE_OK",        "UE_INVALID_ARGUMENT", "UE_CONNECT",   "UE_TLS",        "UE_TIMEOUT",      "UE_CONNECTION_LOST",
+      "UE_BAD_REPLY", "UE_UNAUTHORIZED",     "UE_NOT_FOUND", "UE_REJECTED",   "UE_RATE_LIMITED", "UE_SERVER_ERROR",
       "UE_CLOSED",    "UE_CANCELLED",        "UE_INTERNAL",  "UE_QUEUE_FULL", "UE_SUSPENDED",
   };
   const int count = (int)(sizeof names / sizeof names[0]);
@@ -287,9 +287,9 @@ static void names_and_version_are_static_texts(void) {
 static void constants_have_their_numbers(void) {
   CHECK(UE_NUL_TERMINATED == SIZE_MAX);
   static const int32_t of_status[] = {
-      UE_OK,        UE_INVALID_ARGUMENT, UE_CONNECT,      UE_TLS,          UE_TIMEOUT, UE_CONNECTION_LOST,
-      UE_BAD_REPLY, UE_UNAUTHORIZED,     UE_NOT_FOUND,    UE_REJECTED,     UE_RATE_LIMITED, UE_SERVER_ERROR,
-      UE_CLOSED,    UE_CANCELLED,        UE_INTERNAL,     UE_QUEUE_FULL,   UE_SUSPENDED,
+      UE_OK,        UE_INVALID_ARGUMENT, UE_CONNECT,   UE_TLS,        UE_TIMEOUT,      UE_CONNECTION_LOST,
+      UE_BAD_REPLY, UE_UNAUTHORIZED,     UE_NOT_FOUND, UE_REJECTED,   UE_RATE_LIMITED, UE_SERVER_ERROR,
+      UE_CLOSED,    UE_CANCELLED,        UE_INTERNAL,  UE_QUEUE_FULL, UE_SUSPENDED,
   };
   static const int32_t of_delivery[] = {UE_DELIVERY_UNKNOWN, UE_NOT_DELIVERED, UE_DELIVERED};
   static const int32_t of_retry[] = {UE_RETRY_DECIDE, UE_RETRY_LATER, UE_RETRY_NEVER};

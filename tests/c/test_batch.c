@@ -395,7 +395,8 @@ static void a_program_killed_in_a_batch_has_told_what_it_sent(void) {
 }
 
 /* A batch to a service that fails with this for everyone. Returns how many messages were begun. */
-static int begun_in_an_outage(int first_id, const char *failure, uint32_t most, uint32_t connections, ue_status status) {
+static int begun_in_an_outage(int first_id, const char *failure, uint32_t most, uint32_t connections,
+                              ue_status status) {
   many *sent = new_many(first_id);
   for (int user = 0; user < USERS; user++) {
     char fault[200];
@@ -434,7 +435,8 @@ static void an_outage_fails_no_more_messages_than_allowed_in_a_row(void) {
   CHECK_INT(begun_in_an_outage(1500, failure, 3, 1, UE_SERVER_ERROR), 3);
   CHECK_INT(begun_in_an_outage(1510, reset, 10, 1, UE_CONNECTION_LOST), 10);
   CHECK_INT(begun_in_an_outage(1520, failure, 5, 4, UE_SERVER_ERROR), 5);
-  CHECK(begun_in_an_outage(1530, failure, 3, 6, UE_SERVER_ERROR) <= 6); /* so many were in flight at the first failure */
+  CHECK(begun_in_an_outage(1530, failure, 3, 6, UE_SERVER_ERROR) <=
+        6); /* so many were in flight at the first failure */
 }
 
 static void an_outage_fails_all_messages_by_default(void) {

@@ -65,8 +65,7 @@ static void of_ten_thousand_messages_of_16_threads_each_gets_one_result(void) {
   options.capacity = 700;
   shared = queue_with(client, &options);
   pthread_t pushers[THREADS], takers[TAKERS], cancellers[CANCELLERS];
-  for (intptr_t i = 0; i < CANCELLERS; i++)
-    CHECK_INT(pthread_create(&cancellers[i], NULL, cancel_some, (void *)i), 0);
+  for (intptr_t i = 0; i < CANCELLERS; i++) CHECK_INT(pthread_create(&cancellers[i], NULL, cancel_some, (void *)i), 0);
   for (intptr_t i = 0; i < THREADS; i++) CHECK_INT(pthread_create(&pushers[i], NULL, push_some, (void *)i), 0);
   for (int i = 0; i < TAKERS; i++) CHECK_INT(pthread_create(&takers[i], NULL, take_some, NULL), 0);
   for (int i = 0; i < THREADS; i++) CHECK_INT(pthread_join(pushers[i], NULL), 0);
@@ -148,7 +147,7 @@ static void a_thousand_queues_leave_no_thread_and_no_descriptor(void) {
   }
   long long give_up = now_ms() + 20000;
   while (threads() > running) CHECK(now_ms() < give_up); /* the kernel may remove the last one a moment later */
-  CHECK(descriptors() <= before); /* a connection in use at the end is closed */
+  CHECK(descriptors() <= before);                        /* a connection in use at the end is closed */
   ue_free(narrow);
   ue_free(client);
 }

@@ -18,12 +18,15 @@ int uses_of_the_header(ue_result **result) {
   message.content_length = UE_NUL_TERMINATED;
   ue_status status = ue_send_conversations(client, &message, 1, &batch, result);
   switch (status) {
-    case UE_OK: return UE_BATCH_CONTINUE;
-    case UE_SUSPENDED: return UE_BATCH_ABORT;
-    default: break;
+    case UE_OK:
+      return UE_BATCH_CONTINUE;
+    case UE_SUSPENDED:
+      return UE_BATCH_ABORT;
+    default:
+      break;
   }
   int32_t number = ue_queue_push(queue, &message, result);
   const char *name = ue_status_name(status);
-  return outcome.delivery == UE_DELIVERED || outcome.retry == UE_RETRY_LATER || number == UE_TIMEOUT || name[0] == '\0' ||
-         ue_version_number() < UE_VERSION_NUMBER;
+  return outcome.delivery == UE_DELIVERED || outcome.retry == UE_RETRY_LATER || number == UE_TIMEOUT ||
+         name[0] == '\0' || ue_version_number() < UE_VERSION_NUMBER;
 }

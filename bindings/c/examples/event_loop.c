@@ -1,4 +1,5 @@
-/* Sends from an event loop with epoll. The loop waits for the queue's descriptor; it needs no thread and never blocks.
+/* Sends from an event loop with epoll. The loop waits for the queue's descriptor: it needs no thread, and no call of it
+ * waits for the service.
  *
  * Reads lines with a client_user_id and a content from a pipe or terminal, and reports the outcome of each as soon as it
  * is known:
@@ -65,17 +66,20 @@ static int run(ue_queue *queue) {
   int loop = epoll_create1(EPOLL_CLOEXEC);
   struct epoll_event input = {.events = EPOLLIN, .data.fd = STDIN_FILENO};
   struct epoll_event finished = {.events = EPOLLIN, .data.fd = ue_queue_fd(queue)};
-  if (epoll_ctl(loop, EPOLL_CTL_ADD, STDIN_FILENO, &input) != 0 ||
-      epoll_ctl(loop, EPOLL_CTL_ADD, finished.data.fd, &finished) != 0) {
+  size_t in_queue = 0;
+  bool more = true, listens = false;
+  if (epoll_ctl(loop, EPOLL_CTL_ADD, finished.data.fd, &finished) != 0) {
     perror("epoll");
     return 2;
   }
-  size_t in_queue = 0;
-  bool more = true;
   while (more || in_queue > 0) {
     /* While the queue is full no line is read: whoever writes them has to wait. */
-    input.events = more && in_queue < CAPACITY ? EPOLLIN : 0;
-    epoll_ctl(loop, more ? EPOLL_CTL_MOD : EPOLL_CTL_DEL, STDIN_FILENO, &input);
+    bool has_room = more && in_queue < CAPACITY;
+    if (has_room != listens && epoll_ctl(loop, has_room ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, STDIN_FILENO, &input) != 0) {
+      perror("epoll");
+      return 2;
+    }
+    listens = has_room;
     struct epoll_event ready;
     if (epoll_wait(loop, &ready, 1, -1) < 1) continue; /* a signal */
     if (ready.data.fd == finished.data.fd) {
