@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -125,6 +126,65 @@ static void a_file_that_the_host_opened_under_a_closed_descriptor_is_the_hosts(v
   CHECK(read(ends[0], &byte, 1) < 0 && errno == EAGAIN); /* nothing was written into it */
 }
 
+/* Closes every descriptor that is not in `was_open`, and opens pairs of sockets under their numbers. Returns how many
+ * pairs. */
+static int replace_by_sockets(const int *was_open, int (*pairs)[2]) {
+  int own[MOST], count = 0, made = 0;
+  for (int fd = 3; fd < MOST; fd++) {
+    if (!was_open[fd] && is_open(fd)) own[count++] = fd;
+  }
+  CHECK(count >= 2);
+  for (int i = 0; i < count; i++) CHECK(close(own[i]) == 0);
+  for (; made < (count + 1) / 2; made++) {
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[made]) == 0);
+    for (int end = 0; end < 2; end++) CHECK(fcntl(pairs[made][end], F_SETFL, O_NONBLOCK) == 0);
+  }
+  return made;
+}
+
+static void check_empty(int (*pairs)[2], int count) {
+  for (int i = 0; i < count; i++) {
+    char byte;
+    for (int end = 0; end < 2; end++) CHECK(read(pairs[i][end], &byte, 1) < 0 && errno == EAGAIN);
+  }
+}
+
+static void a_trigger_writes_nothing_into_a_file_of_the_hosts_and_frees_none(void) {
+  int was_open[MOST], pairs[MOST][2];
+  ue_client *client = sandbox_client();
+  for (int fd = 0; fd < MOST; fd++) was_open[fd] = is_open(fd);
+  ue_cancel *cancel = ue_cancel_new(NULL);
+  int count = replace_by_sockets(was_open, pairs);
+  ue_cancel_trigger(cancel);
+  ue_message message = message_to("1208");
+  message.cancel = cancel;
+  CHECK_INT(ue_send_conversation(client, &message, NULL), UE_CANCELLED);
+  ue_cancel_free(cancel);
+  check_empty(pairs, count);
+  ue_free(client);
+}
+
+static void a_queue_writes_nothing_into_a_file_of_the_hosts_and_loses_no_result(void) {
+  int was_open[MOST], pairs[MOST][2];
+  ue_client *client = sandbox_client();
+  CHECK_INT(send_to(client, "1209"), UE_OK);
+  for (int fd = 0; fd < MOST; fd++) was_open[fd] = is_open(fd);
+  ue_queue *queue = queue_with(client, NULL);
+  int count = replace_by_sockets(was_open, pairs);
+  for (int i = 0; i < 3; i++) CHECK_INT(push_to(queue, "1209", NULL), UE_OK);
+  CHECK_INT(ue_queue_wait(queue, 60000), UE_OK);
+  check_empty(pairs, count);
+  for (int i = 0; i < count; i++) CHECK(write(pairs[i][1], "x", 1) == 1);
+  CHECK_INT(ue_queue_take(queue, NULL, 5), 3);
+  ue_queue_free(queue);
+  for (int i = 0; i < count; i++) {
+    char byte = 0;
+    CHECK(read(pairs[i][0], &byte, 1) == 1 && byte == 'x');
+  }
+  check_empty(pairs, count);
+  ue_free(client);
+}
+
 static volatile int asked;
 
 static int32_t count_asked(void *unused) {
@@ -165,6 +225,8 @@ static const test tests[] = {
     TEST(what_the_host_prints_without_a_standard_error_disturbs_nothing),
     TEST(after_a_host_has_closed_all_descriptors_no_call_spins_or_hangs),
     TEST(a_file_that_the_host_opened_under_a_closed_descriptor_is_the_hosts),
+    TEST(a_trigger_writes_nothing_into_a_file_of_the_hosts_and_frees_none),
+    TEST(a_queue_writes_nothing_into_a_file_of_the_hosts_and_loses_no_result),
     TEST(a_file_under_the_number_of_a_closed_descriptor_makes_no_call_spin_or_miss_its_deadline),
 };
 
