@@ -575,12 +575,36 @@ static void a_signal_handler_ends_a_batch_without_any_callback(void) {
 
   /* It stays triggered: no later batch with it is begun. */
   sent = new_many(1570);
-  for (int i = 0; i < 20; i++)
+  for (int i = 0; i < 60; i++)
     CHECK_INT(ue_send_conversations(client, sent->messages, MANY, &options, NULL), UE_CANCELLED);
   CHECK_INT(all_requests(sent), 0);
   free_many(sent);
   ue_cancel_free(of_the_batch);
   ue_free(client);
+}
+
+/* Sends a message of its own for each result, and closes the client after the tenth. */
+static int32_t send_and_close(void *client, size_t index, const ue_result *result) {
+  static int count = 0;
+  (void)index, (void)result;
+  if (++count <= 10) CHECK_INT(send_to((ue_client *)client, "1576"), UE_OK);
+  if (count == 10) ue_client_close((ue_client *)client);
+  return UE_BATCH_CONTINUE;
+}
+
+static void on_result_may_send_with_its_client_and_close_it(void) {
+  order("{\"fault\": \"hang\", \"client_user_id\": \"1580\"}");
+  ue_client *client = sandbox_client();
+  many *sent = new_many(1580);
+  ue_batch_options options = UE_BATCH_OPTIONS_INIT;
+  options.on_result = send_and_close;
+  options.user_data = client;
+  CHECK_INT(ue_send_conversations(client, sent->messages, MANY, &options, sent->results), UE_CLOSED);
+  CHECK_INT(ue_result_delivery(sent->results[0]), UE_DELIVERY_UNKNOWN);
+  CHECK_INT(ue_result_delivery(sent->results[MANY - USERS]), UE_NOT_DELIVERED);
+  free_many(sent);
+  ue_free(client);
+  CHECK_INT(requests("1576"), 10);
 }
 
 static void *close_when_one_hangs(void *client) {
@@ -687,6 +711,7 @@ static const test tests[] = {
     TEST(options_of_a_batch_that_cannot_be_used_are_refused),
     TEST(each_message_of_a_batch_has_its_own_timeout_and_user_data),
     TEST(a_signal_handler_ends_a_batch_without_any_callback),
+    TEST(on_result_may_send_with_its_client_and_close_it),
     TEST(closing_from_another_thread_ends_a_batch),
     TEST(the_interrupt_callback_ends_a_batch),
     TEST(a_batch_is_delivered_under_a_timer_of_the_hosts),

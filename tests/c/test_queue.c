@@ -495,6 +495,23 @@ static void a_result_outlives_its_queue(void) {
   ue_result_free(result);
 }
 
+static void the_result_of_a_push_says_that_it_was_accepted(void) {
+  ue_client *client = sandbox_client();
+  ue_queue *queue = queue_with(client, NULL);
+  ue_message message = message_to("2178");
+  message.user_data = &message;
+  ue_result *result = (ue_result *)&message; /* overwritten, never read */
+  CHECK_INT(ue_queue_push(queue, &message, &result), UE_OK);
+  CHECK_INT(ue_result_status(result), UE_OK);
+  CHECK_INT(ue_result_retry(result), UE_RETRY_NEVER); /* not again: its own result says what became of it */
+  CHECK(ue_result_user_data(result) == &message);
+  CHECK_TEXT(ue_result_message(result), "");
+  ue_result_free(result);
+  check_next(queue, &message, UE_OK, UE_DELIVERED);
+  ue_queue_free(queue);
+  ue_free(client);
+}
+
 static void a_message_that_cannot_be_sent_is_refused_by_the_push(void) {
   ue_client *client = sandbox_client();
   ue_queue *queue = queue_with(client, NULL);
@@ -724,6 +741,7 @@ static const test tests[] = {
     TEST(a_queue_freed_with_work_in_it_ends_what_is_in_flight),
     TEST(results_that_nobody_took_are_freed_with_the_queue),
     TEST(a_result_outlives_its_queue),
+    TEST(the_result_of_a_push_says_that_it_was_accepted),
     TEST(a_message_that_cannot_be_sent_is_refused_by_the_push),
     TEST(options_of_a_queue_that_cannot_be_used_are_refused),
     TEST(log_lines_come_when_the_thread_takes_and_at_no_other_time),
