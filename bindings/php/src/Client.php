@@ -14,7 +14,7 @@ use UserEngage\Internal\Hooks;
 use UserEngage\Internal\Native;
 use UserEngage\Internal\NativeOptions;
 use UserEngage\Internal\NativeResult;
-use UserEngage\Internal\Progress;
+use UserEngage\Internal\Queue;
 use UserEngage\Internal\Signals;
 use UserEngage\Internal\Unread;
 
@@ -57,7 +57,7 @@ final class Client
     }
 
     /**
-     * Sends one message and waits for its outcome, at most the timeout of the options.
+     * Sends one message and waits for its outcome, at most the timeout.
      *
      * @param int|string $clientUserId Who gets the message.
      * @param string $content Text or HTML.
@@ -65,10 +65,12 @@ final class Client
      * @param Source|int|null $source The channel. Defaults to none given.
      * @param array<mixed>|object|null $sourceContext Additional fields, written as json_encode writes them: an empty
      *     array is [], an empty object is new stdClass. Defaults to none given.
+     * @param ?float $timeout Seconds for this message, every attempt and wait included. Defaults to the timeout of the
+     *     options.
      *
      * @return Result The message was delivered.
-     * @throws UserEngageException Everything else, one class for each kind of failure. Its $delivery tells whether it
-     *     is safe to send the message again.
+     * @throws UserEngageException Everything else, one class for each kind of failure. Its $retry tells whether it can
+     *     help to send the message again; if so, it is a RetryableException.
      * @throws \Throwable The exception of the interrupt callback or of a signal handler. Its last previous exception is
      *     the outcome.
      */
@@ -80,11 +82,12 @@ final class Client
         Source|int|null $source = null,
         #[\SensitiveParameter]
         array|object|null $sourceContext = null,
+        ?float $timeout = null,
     ): Result {
         // Take the spare one out: a callback or a signal handler may send meanwhile, and then needs another.
         $call = Call::$spare ?? new Call();
         Call::$spare = null;
-        $call->message->set($clientUserId, $content, $user, $source, $sourceContext);
+        $call->message->set($clientUserId, $content, $user, $source, $sourceContext, $timeout);
         // Without callbacks, only signal handlers can throw at the end.
         $held = $this->hooks === null ? Signals::hold() : Hooks::begin();
         $this->ffi->ue_send_conversation($this->handle->begin(), $call->message->pointer, $call->result->pointer);
@@ -104,8 +107,12 @@ final class Client
     /**
      * Sends many messages, at most maxConnections at once. It sends while you iterate over the generator:
      *
-     *     foreach ($client->sendConversations($messages) as $key => $outcome) {
-     *         $outcome->delivery === Delivery::Delivered || $review->add($key, $outcome);
+     *     foreach ($client->sendConversations($messages, maxFailuresInARow: 10) as $key => $outcome) {
+     *         match (true) {
+     *             $outcome->delivery === Delivery::Delivered => $done->add($key),
+     *             $outcome->isRetryable() => $again->add($key),
+     *             default => $review->add($key, $outcome),
+     *         };
      *     }
      *
      * Reads $step messages, sends them, waits for all, yields the outcome of each, and reads the next step. So a
@@ -115,60 +122,65 @@ final class Client
      *
      * @template K
      * @param iterable<K, Message> $messages
-     * @param (callable(int, ?int): mixed)|null $progress Called after each message with the number of messages
-     *     done, and the total if $messages can be counted. If it returns true or throws, the sending ends: messages in
-     *     flight are cancelled, the rest of the step is not delivered, and no more are read. Signal handlers run at the
-     *     same time with pcntl_async_signals(true), and may throw as well. Defaults to none.
+     * @param (callable(int, Result|UserEngageException): mixed)|null $onResult Told each outcome as it is known, in any
+     *     order, at most 10 ms later: the number of the message, from 0 on over all steps, and its outcome, which has
+     *     the $reference of the message. Write it down here, and a program that is killed knows what it sent. It
+     *     returns a BatchFlow, or anything else to go on: after Finish and Abort the rest of the step is not delivered,
+     *     and no more messages are read. If it throws, that is a Finish, and it is not called again. It may send,
+     *     suspend a fiber, fork, or call exit(). Defaults to none.
+     * @param ?int $maxFailuresInARow After so many failures in a row that are no fault of a message (unknown, no
+     *     connection, 401, 403, 429, 5xx) no more are begun: the rest of the step is not delivered, each with a
+     *     SuspendedException, and no more are read. So an outage makes few unknown messages. Defaults to no limit.
      * @param int $step How many messages are in memory at a time. A larger step leaves connections idle less often at
      *     the end of each step; a smaller one yields outcomes sooner. Defaults to 250.
      *
      * @return \Generator<K, Result|UserEngageException> The outcome of each message, by its key and in the order of the
      *     messages. A failure is not thrown: it is yielded as the outcome. Iterate over it once.
-     * @throws InvalidArgumentException The step is less than 1.
+     * @throws InvalidArgumentException $step or $maxFailuresInARow is less than 1.
      * @throws \Throwable In the iteration, after the outcome of every message that was read: the exception of the
      *     iterable, a callback or a signal handler; a TypeError if $messages holds anything but Message objects.
      */
     public function sendConversations(
         #[\SensitiveParameter]
         iterable $messages,
-        ?callable $progress = null,
+        ?callable $onResult = null,
+        ?int $maxFailuresInARow = null,
         int $step = 250,
     ): \Generator {
         if ($step < 1) {
             throw new InvalidArgumentException("step is $step: give 1 or more, or leave it out for the default");
         }
-        $count = is_countable($messages) ? count($messages) : null;
-        $progress = $progress === null ? null : new Progress($progress(...), $count);
-        return $this->outcomes(Batch::of($messages, $step), $progress, new Unread());
+        if ($maxFailuresInARow !== null) {
+            Native::count('maxFailuresInARow', $maxFailuresInARow);
+        }
+        $queue = new Queue($this->handle, $step, $maxFailuresInARow, $onResult === null ? null : $onResult(...));
+        return $this->outcomes(Batch::of($messages, $step), $queue, new Unread());
     }
 
     /**
      * @param iterable<Batch> $batches
      * @return \Generator<mixed, Result|UserEngageException>
      */
-    private function outcomes(iterable $batches, ?Progress $progress, Unread $unread): \Generator
+    private function outcomes(iterable $batches, Queue $queue, Unread $unread): \Generator
     {
         $unread->begun = true;
-        // The closure keeps $this, so that the client outlives a call that a callback interrupted with exit().
-        $call = function (FFI\CData $messages, int $count, FFI\CData $results) use ($progress): void {
-            [$function, $userData] = [$progress?->function(), $progress?->userData()];
-            $client = $this->handle->begin();
-            $this->ffi->ue_send_conversations($client, $messages, $count, $function, $userData, $results);
-            $this->handle->end();
-        };
-        foreach ($batches as $batch) {
-            $thrown = $batch->send($call);
-            $progress?->advance($batch->count());
-            try {
-                yield from $batch->outcomes();
-            } finally {
-                if ($thrown !== null) {
-                    throw $thrown;
+        try {
+            foreach ($batches as $batch) {
+                $queue->load($batch);
+                $thrown = $queue->send();
+                try {
+                    yield from $batch->outcomes();
+                } finally {
+                    if ($thrown !== null) {
+                        throw $thrown;
+                    }
+                }
+                if ($queue->hasStopped()) {
+                    return;
                 }
             }
-            if ($batch->wasCancelled() || $progress?->hasStopped() === true) {
-                return;
-            }
+        } finally {
+            $queue->close();
         }
     }
 

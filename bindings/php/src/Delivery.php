@@ -4,15 +4,15 @@ declare(strict_types=1);
 
 namespace UserEngage;
 
-/** What is known of a message: can it be sent again without the risk of showing it twice? */
+/** What is known of a message: could the customer have seen it? Retry says whether it can help to send it again. */
 enum Delivery: int
 {
     /** The request went out, and nothing proves what became of it. */
-    case Unknown = 0;
+    case Unknown = 100;
 
-    /** It never went out whole, or was refused: sending again is safe. */
-    case NotDelivered = 1;
+    /** It never went out whole, or was refused: the customer has not seen it. */
+    case NotDelivered = 101;
 
     /** The service accepted it: do not send again. */
-    case Delivered = 2;
+    case Delivered = 102;
 }

@@ -25,6 +25,16 @@ final class Result
         public readonly string $body,
         /** Always Delivered. Results and exceptions share this property. */
         public readonly Delivery $delivery = Delivery::Delivered,
+        /** Always Never: it is delivered. Results and exceptions share this property. */
+        public readonly Retry $retry = Retry::Never,
+        /** The reference of the Message. Null: it has none. */
+        public readonly mixed $reference = null,
     ) {
+    }
+
+    /** Always false. Results and exceptions share this method. */
+    public function isRetryable(): bool
+    {
+        return $this->retry === Retry::Later;
     }
 }

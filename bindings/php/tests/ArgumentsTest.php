@@ -8,6 +8,7 @@ use UserEngage\Client;
 use UserEngage\Delivery;
 use UserEngage\Exception\InvalidArgumentException;
 use UserEngage\Options;
+use UserEngage\Retry;
 
 /** Common mistakes, and the errors for them. */
 final class ArgumentsTest extends TestCase
@@ -24,6 +25,7 @@ final class ArgumentsTest extends TestCase
         );
         self::assertStringContainsString($text, $exception->getMessage());
         self::assertSame(Delivery::NotDelivered, $exception->delivery);
+        self::assertSame(Retry::Never, $exception->retry);
         self::assertSame(1, $exception->getCode());
         self::assertSame(0, $exception->attempts);
     }
@@ -43,6 +45,9 @@ final class ArgumentsTest extends TestCase
             'agent -1' => [['user' => -1], 'user is -1: give the positive id'],
             'source 0' => [['source' => 0], 'source is 0: give 1 chat'],
             'source -1' => [['source' => -1], 'source is -1: give 1 chat'],
+            'no time' => [['timeout' => 0.0], 'timeout is 0: give seconds'],
+            'negative time' => [['timeout' => -1.0], 'timeout is -1: give seconds'],
+            'time without end' => [['timeout' => INF], 'timeout is INF: give seconds'],
             'a source wider than 32 bits' => [['source' => 0x100000002], 'source is 4294967298: give 1 chat'],
         ];
     }
@@ -64,7 +69,7 @@ final class ArgumentsTest extends TestCase
             'no URL' => [['baseUrl' => ''], 'base_url'],
             'plain http to another host' => [['baseUrl' => 'http://example.com/'], 'https'],
             'a URL with a NUL' => [['baseUrl' => "https://a\0b/"], 'base_url has a NUL character at byte 9'],
-            'an unknown API version' => [['apiVersion' => 1], 'api_version is 1: give 0 or 2'],
+            'an unknown API version' => [['apiVersion' => 1], 'api_version is 1: give UE_API_VERSION_'],
             'no attempts' => [['maxAttempts' => 0], 'max_attempts is 0: give 1 or more'],
             'fewer than no attempts' => [['maxAttempts' => -1], 'max_attempts is -1: give 1 or more'],
             'more attempts than fit' => [['maxAttempts' => 0x100000001], 'max_attempts is 4294967297: give'],

@@ -169,6 +169,81 @@ final class ManyTest extends TestCase
         self::assertCount(3, $this->send($this->numbered(3), step: PHP_INT_MAX));
     }
 
+    public function testANumberOfFailuresThatIsNoneIsRefusedAtOnce(): void
+    {
+        foreach ([0, -1, 0x100000001] as $number) {
+            $exception = self::assertThrows(
+                Exception\InvalidArgumentException::class,
+                fn () => $this->client()->sendConversations([], maxFailuresInARow: $number),
+            );
+            self::assertStringStartsWith("maxFailuresInARow is $number: give 1 or more", $exception->getMessage());
+        }
+    }
+
+    public function testAnOutageIsFewFailuresAndReadsNoMore(): void
+    {
+        $read = 0;
+        $user = $this->user();
+        $this->sandbox()->fault($user, 'status', status: 500, times: 9);
+        $source = static function () use ($user, &$read): \Generator {
+            while ($read < 30) {
+                yield $read++ => new Message($user, 'x');
+            }
+        };
+        $told = 0;
+        $outcomes = $this->client(maxAttempts: 1)->sendConversations(
+            $source(),
+            static function () use (&$told): void {
+                $told++;
+            },
+            maxFailuresInARow: 3,
+            step: 10,
+        );
+        $outcomes = iterator_to_array($outcomes);
+        self::assertSame(
+            [...array_fill(0, 3, Delivery::Unknown), ...array_fill(3, 7, Delivery::NotDelivered)],
+            array_column($outcomes, 'delivery'),
+        );
+        self::assertSame([10, 10], [$read, $told]);
+        self::assertInstanceOf(Exception\ServerErrorException::class, $outcomes[2]);
+        self::assertInstanceOf(Exception\SuspendedException::class, $outcomes[3]);
+        self::assertTrue($outcomes[9]->isRetryable());
+        self::assertCount(3, $this->sandbox()->requests($user));
+    }
+
+    public function testFailuresInARowAreCountedOverAllSteps(): void
+    {
+        $user = $this->user();
+        $this->sandbox()->fault($user, 'status', status: 500, times: 9);
+        $outcomes = iterator_to_array($this->client(maxAttempts: 1)->sendConversations(
+            $this->numbered(9, $user),
+            maxFailuresInARow: 3,
+            step: 2,
+        ));
+        self::assertSame(
+            [Delivery::Unknown, Delivery::Unknown, Delivery::Unknown, Delivery::NotDelivered],
+            array_column($outcomes, 'delivery'),
+        );
+        self::assertCount(3, $this->sandbox()->requests($user));
+    }
+
+    public function testWhatIsTheFaultOfAMessageIsNoFailureInARow(): void
+    {
+        $messages = array_map(static fn (int $i) => new Message("missing-$i", 'x'), range(1, 9));
+        $outcomes = iterator_to_array($this->client()->sendConversations($messages, maxFailuresInARow: 2));
+        self::assertContainsOnlyInstancesOf(Exception\NotFoundException::class, $outcomes);
+    }
+
+    public function testAMessageHasItsOwnTimeout(): void
+    {
+        $user = $this->user();
+        $this->sandbox()->fault($user, 'hang');
+        [$outcome, $wrong] = $this->send([new Message($user, 'x', timeout: 0.1), new Message(1, 'x', timeout: 0.0)]);
+        self::assertInstanceOf(Exception\TimeoutException::class, $outcome);
+        self::assertLessThan(10.0, $outcome->elapsed);
+        self::assertStringStartsWith('timeout is 0: give seconds', $wrong->getMessage());
+    }
+
     public function testAClosedClientSendsNothing(): void
     {
         $user = $this->user();
@@ -180,6 +255,50 @@ final class ManyTest extends TestCase
         }
         self::assertSame([null, null, Delivery::NotDelivered, Delivery::NotDelivered], $closed);
         self::assertCount(2, $this->sandbox()->requests($user));
+    }
+
+    public function testAClientThatWasClosedBeforeSendsNothing(): void
+    {
+        $client = $this->client();
+        $client->close();
+        $messages = [new Message(1, 'x', reference: 'a'), new Message(2, 'x', reference: 'b')];
+        $outcomes = iterator_to_array($client->sendConversations($messages));
+        self::assertContainsOnlyInstancesOf(Exception\ClosedException::class, $outcomes);
+        self::assertSame(['a', 'b'], array_column($outcomes, 'reference'));
+    }
+
+    public function testAnOutcomeThatIsKeptKeepsNoDescriptor(): void
+    {
+        $before = ini_set('zend.exception_ignore_args', '0'); // traces keep arguments
+        $client = $this->client();
+        $client->sendConversation($this->user(), 'x');
+        $descriptors = static fn (): int => count(scandir('/proc/self/fd') ?: []);
+        $open = $descriptors();
+        $kept = [];
+        for ($i = 0; $i < 20; $i++) {
+            $kept[] = iterator_to_array($client->sendConversations([new Message('missing', 'x')]));
+            foreach ($client->sendConversations([new Message('missing', 'x'), new Message(1, 'x')]) as $outcome) {
+                $kept[] = $outcome;
+                break;
+            }
+        }
+        self::assertLessThan(10, $descriptors() - $open);
+        ini_set('zend.exception_ignore_args', (string) $before);
+    }
+
+    public function testAnOutcomeThatIsKeptKeepsNoMessage(): void
+    {
+        $before = ini_set('zend.exception_ignore_args', '0'); // traces keep arguments
+        $message = new Message('missing', 'x');
+        $kept = \WeakReference::create($message);
+        $messages = static function () use (&$message): \Generator {
+            yield $message;
+            $message = null;
+        };
+        $outcomes = iterator_to_array($this->client()->sendConversations($messages()));
+        self::assertInstanceOf(Exception\NotFoundException::class, $outcomes[0]);
+        self::assertNull($kept->get());
+        ini_set('zend.exception_ignore_args', (string) $before);
     }
 
     public function testTheMemoryOfTwentyThousandMessagesIsThatOfAStep(): void

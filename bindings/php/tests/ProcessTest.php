@@ -126,6 +126,8 @@ final class ProcessTest extends TestCase
                 } catch (Exception\NotFoundException) {
                     // Its result is freed too.
                 }
+                $messages = $this->numbered(3);
+                self::assertCount(3, $this->catch($client->sendConversations($messages, static fn () => null))[0]);
             }
         };
         $measure = static fn (): array => [memory_get_usage(), count(scandir('/proc/self/fd'))];

@@ -64,13 +64,24 @@ final class Sandbox
     /** @return list<array<string, mixed>> The requests to a user, as they came. */
     public function requests(int|string $clientUserId): array
     {
-        return $this->ask('GET', 'requests?' . http_build_query(['client_user_id' => $clientUserId]));
+        return $this->ask('GET', self::requestsTo($clientUserId));
+    }
+
+    /** Where another process reads them, as JSON. */
+    public function requestsUrl(int|string $clientUserId): string
+    {
+        return $this->ready['control_url'] . '_sandbox/' . self::requestsTo($clientUserId);
     }
 
     /** Orders a fault for the requests to one user. */
     public function fault(string $clientUserId, string $fault, mixed ...$parameters): void
     {
         $this->ask('POST', 'faults', ['fault' => $fault, 'client_user_id' => $clientUserId, ...$parameters]);
+    }
+
+    private static function requestsTo(int|string $clientUserId): string
+    {
+        return 'requests?' . http_build_query(['client_user_id' => $clientUserId]);
     }
 
     private function ask(string $method, string $path, mixed $body = null): mixed

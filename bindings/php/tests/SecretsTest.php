@@ -40,7 +40,7 @@ final class SecretsTest extends TestCase
                 static fn () => $client->sendConversation('x', 'secret content', sourceContext: ['c' => 'secret']),
             );
             $messages = [
-                new Message('x', 'secret content'),
+                new Message('missing', 'secret content', timeout: 5.0),
                 new Message('x', 'secret content', sourceContext: ['c' => "secret\xff"]),
             ];
             $outcomes = iterator_to_array($client->sendConversations($messages));
@@ -67,7 +67,8 @@ final class SecretsTest extends TestCase
 
     public function testTheContentIsNotInADumpOfAMessage(): void
     {
-        $message = new Message('x', 'secret content', user: 926, sourceContext: ['c' => 'secret']);
+        $context = ['c' => 'secret'];
+        $message = new Message('x', 'secret content', user: 926, sourceContext: $context, reference: 'secret row');
         ob_start();
         var_dump($message);
         $shown = ob_get_clean() . print_r($message, true);

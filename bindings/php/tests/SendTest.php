@@ -88,6 +88,27 @@ final class SendTest extends TestCase
         self::assertSame('{"content":"x","source":3}', $this->onlyRequest($user)['body']);
     }
 
+    public function testACallHasItsOwnTimeoutAndTheNextOneThatOfTheOptions(): void
+    {
+        [$hangs, $slow] = [$this->user(), $this->user()];
+        $this->sandbox()->fault($hangs, 'hang');
+        $this->sandbox()->fault($slow, 'delay', ms: 300);
+        $client = $this->client();
+        $exception = self::assertThrows(
+            Exception\TimeoutException::class,
+            static fn () => $client->sendConversation($hangs, 'x', timeout: 0.1),
+        );
+        self::assertLessThan(10.0, $exception->elapsed);
+        self::assertSame(201, $client->sendConversation($slow, 'x')->httpStatus);
+    }
+
+    public function testACallMayLastLongerThanTheTimeoutOfTheOptions(): void
+    {
+        $slow = $this->user();
+        $this->sandbox()->fault($slow, 'delay', ms: 300);
+        self::assertSame(201, $this->client(timeout: 0.1)->sendConversation($slow, 'x', timeout: 30.0)->httpStatus);
+    }
+
     public function testUnicodeArrivesAsWritten(): void
     {
         $user = $this->user() . '/ż ?#%';

@@ -76,6 +76,22 @@ final class ServerTest extends TestCase
         }
     }
 
+    public function testABatchThatEndsInAFatalErrorLeavesNoDescriptorBehindAndItsWorkerInOrder(): void
+    {
+        $server = Fpm::with(['ffi.enable' => 'true']);
+        $user = $this->user();
+        $descriptors = [];
+        for ($i = 0; $i < 40; $i++) {
+            [$worker, $open] = explode(' ', $server->page("/fatal_in_batch.php?to=$user"));
+            $descriptors[$worker][] = (int) $open;
+        }
+        foreach ($descriptors as $open) {
+            self::assertLessThanOrEqual($open[0], $open[array_key_last($open)]);
+        }
+        self::assertSame([], $this->sandbox()->requests("$user-last"));
+        $this->assertSends(40, $server);
+    }
+
     public function testWithoutPreloadTheErrorNamesTheLineOfPhpIni(): void
     {
         $text = '~PHP may not use FFI here: set ffi.enable=true in /.*/php.ini, or preload the package~';

@@ -5,6 +5,6 @@ declare(strict_types=1);
 namespace UserEngage\Exception;
 
 /** The reply is not valid HTTP, or not an answer of this service. */
-final class BadReplyException extends UserEngageException
+class BadReplyException extends UserEngageException
 {
 }

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace UserEngage\Exception;
 
-/** The interrupt callback ended the call. */
-final class CancelledException extends UserEngageException
+/** The interrupt callback, a signal handler or onResult ended the call before the message was done. */
+class CancelledException extends UserEngageException
 {
 }

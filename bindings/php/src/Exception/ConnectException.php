@@ -5,6 +5,6 @@ declare(strict_types=1);
 namespace UserEngage\Exception;
 
 /** No connection could be made: DNS, connect or proxy. */
-final class ConnectException extends UserEngageException
+class ConnectException extends UserEngageException
 {
 }

@@ -5,6 +5,6 @@ declare(strict_types=1);
 namespace UserEngage\Exception;
 
 /** A bug in the library. It was caught, and the process is intact. */
-final class InternalException extends UserEngageException
+class InternalException extends UserEngageException
 {
 }

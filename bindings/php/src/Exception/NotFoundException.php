@@ -5,6 +5,6 @@ declare(strict_types=1);
 namespace UserEngage\Exception;
 
 /** 404: the user does not exist. */
-final class NotFoundException extends UserEngageException
+class NotFoundException extends UserEngageException
 {
 }

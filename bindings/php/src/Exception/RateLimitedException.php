@@ -8,6 +8,6 @@ namespace UserEngage\Exception;
  * 429: too many requests. Or nothing was sent, because the rate limit (maxPerSecond or the pause after a 429) left no
  * turn before the deadline. $retryAfter says how many seconds to wait.
  */
-final class RateLimitedException extends UserEngageException
+class RateLimitedException extends UserEngageException
 {
 }

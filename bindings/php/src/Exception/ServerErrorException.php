@@ -5,6 +5,6 @@ declare(strict_types=1);
 namespace UserEngage\Exception;
 
 /** 5xx: the service failed. */
-final class ServerErrorException extends UserEngageException
+class ServerErrorException extends UserEngageException
 {
 }

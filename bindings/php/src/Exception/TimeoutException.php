@@ -5,6 +5,6 @@ declare(strict_types=1);
 namespace UserEngage\Exception;
 
 /** The deadline passed. */
-final class TimeoutException extends UserEngageException
+class TimeoutException extends UserEngageException
 {
 }

@@ -5,6 +5,6 @@ declare(strict_types=1);
 namespace UserEngage\Exception;
 
 /** No secure connection could be made: the certificate or the handshake. */
-final class TlsException extends UserEngageException
+class TlsException extends UserEngageException
 {
 }

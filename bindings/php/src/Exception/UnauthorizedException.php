@@ -5,6 +5,6 @@ declare(strict_types=1);
 namespace UserEngage\Exception;
 
 /** 401 or 403: the API key was not accepted. */
-final class UnauthorizedException extends UserEngageException
+class UnauthorizedException extends UserEngageException
 {
 }

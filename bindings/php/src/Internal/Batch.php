@@ -4,30 +4,23 @@ declare(strict_types=1);
 
 namespace UserEngage\Internal;
 
-use FFI;
-use UserEngage\Exception\CancelledException;
 use UserEngage\Exception\InvalidArgumentException;
 use UserEngage\Exception\UserEngageException;
 use UserEngage\Message;
 use UserEngage\Result;
 
 /**
- * The messages of one ue_send_conversations call.
+ * The messages that are in memory at a time, and their outcomes.
  *
  * @internal
  */
 final class Batch
 {
-    /** @var list<mixed> */
-    private array $keys = [];
+    /** @var array<int, array{mixed, Message, NativeMessage|InvalidArgumentException|null}> By key, message, what C reads. */
+    private array $entries = [];
 
-    /** @var array<int, NativeMessage|InvalidArgumentException> */
-    private array $messages = [];
-
-    /** One ue_result * for each message. NULL once it is freed. */
-    private FFI\CData $results;
-
-    private bool $cancelled = false;
+    /** @var array<int, Result|UserEngageException> */
+    private array $outcomes = [];
 
     /**
      * Reads the messages in batches of at most $step, and yields each batch when it is full. An exception from
@@ -63,83 +56,56 @@ final class Batch
         }
     }
 
-    /** Frees the results that outcomes() has not yielded. */
-    public function __destruct()
-    {
-        if (isset($this->results)) {
-            foreach ($this->messages as $index => $_) {
-                Native::ffi()->ue_result_free($this->results[$index]);
-            }
-        }
-    }
-
     public function count(): int
     {
-        return count($this->messages);
+        return count($this->entries);
     }
 
     /**
-     * Sends all messages and waits for their results.
+     * Gives each message once, in the form that C reads, by its number in the batch, from 0 on. An exception: why it
+     * cannot be sent.
      *
-     * @param \Closure(FFI\CData, int, FFI\CData): void $call Makes the call. It takes the ue_message *, the
-     *     count and the ue_result **.
-     * @return ?\Throwable The exception of a callback or a signal handler.
+     * @return \Generator<int, NativeMessage|InvalidArgumentException>
      */
-    public function send(\Closure $call): ?\Throwable
+    public function messages(): \Generator
     {
-        $count = $this->count();
-        $messages = Native::array('ue_message', $count);
-        $results = $this->results = Native::array('ue_result *', $count);
-        foreach ($this->messages as $index => $message) {
-            if ($message instanceof NativeMessage) {
-                $messages[$index] = $message->pointer[0];
-            } else {
-                // An empty message: the library refuses it in its turn, so that the progress counts it.
-                $messages[$index]->struct_size = FFI::sizeof($messages[$index]);
+        foreach ($this->entries as $number => [, , $message]) {
+            $this->entries[$number][2] = null;
+            if ($message !== null) {
+                yield $number => $message;
             }
         }
-        $held = Hooks::begin();
-        FiberCall::run(static fn () => $call(FFI::addr($messages[0]), $count, FFI::addr($results[0])));
-        try {
-            Hooks::end($held);
-            return null;
-        } catch (\Throwable $thrown) {
-            return $thrown;
-        }
+    }
+
+    public function reference(int $number): mixed
+    {
+        return $this->entries[$number][1]->reference;
+    }
+
+    public function finish(int $number, Result|UserEngageException $outcome): void
+    {
+        $this->outcomes[$number] = $outcome;
     }
 
     /**
-     * Yields the outcome of each message, by its key and in the order of the messages. Frees each result first.
+     * Yields the outcome of each message, by its key and in the order of the messages. Empties the batch: the trace of
+     * a kept exception keeps the generator of the batches, and a finished generator keeps what it yielded last.
      *
      * @return \Generator<mixed, Result|UserEngageException>
      */
     public function outcomes(): \Generator
     {
-        $ffi = Native::ffi();
-        $reader = new NativeResult();
-        foreach ($this->keys as $index => $key) {
-            $message = $this->messages[$index];
-            $result = $this->results[$index];
-            $outcome = $message instanceof NativeMessage ? $reader->read($result) : $message;
-            $this->cancelled = $this->cancelled || $outcome instanceof CancelledException;
-            // Forget the result before it is freed: a signal handler may throw at any call, and must not lead to a
-            // second free.
-            $this->results[$index] = null;
-            $ffi->ue_result_free($result);
-            unset($this->messages[$index], $message);
+        [$entries, $outcomes] = [$this->entries, $this->outcomes];
+        $this->entries = $this->outcomes = [];
+        foreach ($entries as $number => [$key]) {
+            $outcome = $outcomes[$number];
+            unset($outcomes[$number]);
             yield $key => $outcome;
         }
     }
 
-    /** Whether a callback ended the batch, judged by the outcomes yielded so far. */
-    public function wasCancelled(): bool
-    {
-        return $this->cancelled;
-    }
-
     private function add(mixed $key, Message $message): void
     {
-        $this->keys[] = $key;
         try {
             $native = new NativeMessage();
             $native->set(
@@ -148,10 +114,11 @@ final class Batch
                 $message->user,
                 $message->source,
                 $message->sourceContext,
+                $message->timeout,
             );
-            $this->messages[] = $native;
         } catch (InvalidArgumentException $exception) {
-            $this->messages[] = $exception;
+            $native = new InvalidArgumentException($exception->getMessage(), reference: $message->reference);
         }
+        $this->entries[] = [$key, $message, $native];
     }
 }

@@ -92,17 +92,15 @@ final class Hooks
     {
         $functions = Native::new('ue_options');
         $functions->log = static function (FFI\CData $userData, int $level, string $text): void {
-            $hooks = self::of($userData);
-            FiberCall::leave(static fn (): int => $hooks?->log($level, $text) ?? 0);
+            self::of($userData)?->log($level, $text);
         };
         $functions->interrupt = static function (FFI\CData $userData): int {
-            $hooks = self::of($userData);
-            return FiberCall::leave(static fn (): int => $hooks?->interrupt() ?? 0);
+            return self::of($userData)?->interrupt() ?? 0;
         };
         return $functions;
     }
 
-    private function log(int $level, string $text): int
+    private function log(int $level, string $text): void
     {
         try {
             $this->options->logger?->log(self::NAMES[$level] ?? 'debug', $text);
@@ -110,7 +108,6 @@ final class Hooks
             // Not thrown: a failing logger must not make a delivered message look like a failure.
             error_log('UserEngage: the logger failed: ' . $thrown->getMessage());
         }
-        return 0;
     }
 
     private function interrupt(): int

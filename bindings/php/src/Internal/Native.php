@@ -15,6 +15,8 @@ use UserEngage\Exception\LibraryException;
  */
 final class Native
 {
+    private const UINT32_MAX = 0xffffffff;
+
     private static ?FFI $ffi = null;
 
     /** @var array<string, FFI\CType> By name: parsing a type costs more than using it. */
@@ -127,6 +129,27 @@ final class Native
     {
         preg_match('/^#define FFI_LIB "(.*)"$/m', self::header(), $found);
         return $found[1];
+    }
+
+    /** Refuses 0, which means the default to C, and numbers that a uint32_t would cut off. */
+    public static function count(string $field, int $count): int
+    {
+        if ($count < 1 || $count > self::UINT32_MAX) {
+            throw new InvalidArgumentException("$field is $count: give 1 or more, or leave it out for the default");
+        }
+        return $count;
+    }
+
+    /** Rounds up: less than a millisecond must not become 0, which means the default to C. */
+    public static function milliseconds(string $field, float $seconds): int
+    {
+        $milliseconds = ceil($seconds * 1000);
+        if (!($milliseconds >= 1 && $milliseconds <= self::UINT32_MAX)) {
+            throw new InvalidArgumentException(
+                "$field is $seconds: give seconds, more than 0 and at most 24 days, or leave it out for the default",
+            );
+        }
+        return (int) $milliseconds;
     }
 
     private static function header(): string

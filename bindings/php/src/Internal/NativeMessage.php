@@ -46,6 +46,7 @@ final class NativeMessage
         Source|int|null $source,
         #[\SensitiveParameter]
         array|object|null $sourceContext,
+        ?float $timeout = null,
     ): void {
         // Refused here: 0, which means "none given" to C, and numbers beyond an int32_t.
         if ($user === 0) {
@@ -59,6 +60,7 @@ final class NativeMessage
                 "source is $source: give 1 chat, 2 email, 3 API, 4 SMS or 5 Slack, or leave it out",
             );
         }
+        $milliseconds = $timeout === null ? 0 : Native::milliseconds('timeout', $timeout);
         $id = (string) $clientUserId;
         $context = $sourceContext === null ? '' : self::json($sourceContext);
 
@@ -72,6 +74,13 @@ final class NativeMessage
         $struct->source = $source ?? 0;
         $struct->source_context = $context === '' ? null : $texts + (strlen($id) + strlen($content) + 2);
         $struct->source_context_length = strlen($context);
+        $struct->timeout_ms = $milliseconds;
+    }
+
+    /** Sets the user_data, by which a result is known that is taken from a queue. The number is 1 or more. */
+    public function setNumber(int $number): void
+    {
+        $this->struct->user_data = Native::ffi()->cast('void *', $number);
     }
 
     /** A copy that C can read. client_user_id points to it. */

@@ -15,8 +15,6 @@ use UserEngage\Options;
  */
 final class NativeOptions
 {
-    private const UINT32_MAX = 0xffffffff;
-
     private FFI\CData $struct;
 
     /** @var list<FFI\CData> */
@@ -56,29 +54,17 @@ final class NativeOptions
         $this->texts[] = $copy;
     }
 
-    /** Refuses 0, which means the default to C, and numbers that a uint32_t would cut off. */
     private function setCount(string $field, ?int $count): void
     {
-        if ($count === null) {
-            return;
+        if ($count !== null) {
+            $this->struct->{$field} = Native::count($field, $count);
         }
-        if ($count < 1 || $count > self::UINT32_MAX) {
-            throw new InvalidArgumentException("$field is $count: give 1 or more, or leave it out for the default");
-        }
-        $this->struct->{$field} = $count;
     }
 
     private function setSeconds(string $field, ?float $seconds): void
     {
-        if ($seconds === null) {
-            return;
+        if ($seconds !== null) {
+            $this->struct->{$field . '_ms'} = Native::milliseconds($field, $seconds);
         }
-        $milliseconds = ceil($seconds * 1000);
-        if (!($milliseconds >= 1 && $milliseconds <= self::UINT32_MAX)) {
-            throw new InvalidArgumentException(
-                "$field is $seconds: give seconds, more than 0 and at most 24 days, or leave it out for the default",
-            );
-        }
-        $this->struct->{$field . '_ms'} = (int) $milliseconds;
     }
 }

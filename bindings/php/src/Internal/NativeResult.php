@@ -8,6 +8,7 @@ use FFI;
 use UserEngage\Delivery;
 use UserEngage\Exception\UserEngageException;
 use UserEngage\Result;
+use UserEngage\Retry;
 
 use function strlen;
 
@@ -38,22 +39,35 @@ final class NativeResult
         $this->outcomePointer = FFI::addr($this->outcome);
     }
 
-    /** Reads the result of a call and frees it. Call it once after each call. */
-    public function take(): Result|UserEngageException
+    /**
+     * Reads the result of a call and frees it. Call it once after each call. Returns the exception of a failure, and
+     * does not throw it.
+     */
+    public function take(#[\SensitiveParameter] mixed $reference = null): Result|UserEngageException
     {
-        $outcome = $this->read($this->result);
-        $this->ffi->ue_result_free($this->result);
+        $this->ffi->ue_result_read($this->result, $this->outcomePointer);
+        $isDelivered = $this->outcome->status === $this->ffi->UE_OK;
+        $outcome = $isDelivered ? $this->result($reference) : $this->exception($reference);
+        $this->free();
         return $outcome;
     }
 
-    /** Reads a ue_result. Returns the exception of a failure, and does not throw it. */
-    public function read(FFI\CData $result): Result|UserEngageException
+    /** Frees the result of a call that is not read. */
+    public function free(): void
     {
-        $this->ffi->ue_result_read($result, $this->outcomePointer);
+        $this->ffi->ue_result_free($this->result);
+    }
+
+    /** The number of the message, which NativeMessage::setNumber() has set. */
+    public function number(): int
+    {
+        $userData = $this->ffi->ue_result_user_data($this->result);
+        return $this->ffi->cast('intptr_t *', FFI::addr($userData))[0];
+    }
+
+    private function result(#[\SensitiveParameter] mixed $reference): Result
+    {
         $outcome = $this->outcome;
-        if ($outcome->status !== $this->ffi->UE_OK) {
-            return $this->exception();
-        }
         $conversationId = $outcome->conversation_id;
         return new Result(
             httpStatus: $outcome->http_status,
@@ -64,13 +78,15 @@ final class NativeResult
             mayBeDuplicate: $outcome->may_be_duplicate,
             body: $this->body(),
             delivery: Delivery::Delivered,
+            reference: $reference,
         );
     }
 
-    private function exception(): UserEngageException
+    private function exception(#[\SensitiveParameter] mixed $reference): UserEngageException
     {
         $outcome = $this->outcome;
-        $class = UserEngageException::classOf($outcome->status);
+        $retry = Retry::tryFrom($outcome->retry) ?? Retry::Decide;
+        $class = UserEngageException::classOf($outcome->status, $retry);
         $retryAfter = $outcome->retry_after_ms;
         return new $class(
             message: $outcome->message,
@@ -83,6 +99,8 @@ final class NativeResult
             elapsed: $outcome->elapsed_us / 1e6,
             detail: $outcome->detail ?: null,
             body: $this->body(),
+            reference: $reference,
+            retry: $retry,
         );
     }
 

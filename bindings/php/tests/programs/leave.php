@@ -1,6 +1,6 @@
 <?php
 
-// Leaves a batch from its progress callback, in the way that argument 2 names. Argument 1 is the prefix of its users.
+// Leaves a batch from its onResult callback, in the way that argument 2 names. Argument 1 is the prefix of its users.
 
 declare(strict_types=1);
 
@@ -14,7 +14,7 @@ ini_set('memory_limit', '32M');
 $client = new Client((string) getenv('UE_API_KEY'), new Options(baseUrl: getenv('UE_BASE_URL') ?: null));
 [, $user, $how] = $argv;
 
-// The threads of the batch still run, so the memory that they use must be valid.
+// The batch has ended or ends, and its client works.
 register_shutdown_function(static function () use ($client, $user): void {
     for ($i = 0; $i < 100; $i++) {
         $client->sendConversation("$user-after", str_repeat('x', 1000));
@@ -24,17 +24,17 @@ register_shutdown_function(static function () use ($client, $user): void {
 
 $messages = (static function () use ($user): Generator {
     for ($i = 0; $i < 400; $i++) {
-        yield new Message("$user-$i", str_repeat('x', 1000));
+        yield new Message("$user-" . $i % 249, str_repeat('x', 1000));
     }
 })();
-$progress = static function (int $done) use ($how): void {
-    if ($done === 20) {
+$onResult = static function (int $index) use ($how): void {
+    if ($index === 20) {
         match ($how) {
             'exit' => exit(3),
             'memory' => str_repeat('x', 100_000_000),
         };
     }
 };
-foreach ($client->sendConversations($messages, $progress) as $outcome) {
+foreach ($client->sendConversations($messages, $onResult) as $outcome) {
     echo 'no outcome comes';
 }
