@@ -21,7 +21,7 @@ declare(strict_types=1);
 namespace App\Notification;
 
 use UserEngage\Client;
-use UserEngage\Delivery;
+use UserEngage\Exception\RetryableException;
 use UserEngage\Exception\UserEngageException;
 use UserEngage\Source;
 
@@ -34,8 +34,9 @@ final class WelcomeMessage
     /**
      * Sends the message. Usually called in a queue job.
      *
-     * @return bool Whether the customer got it. False: it is not known, so the job must not be repeated.
-     * @throws UserEngageException The customer did not get it: the job may be repeated.
+     * @return bool Whether the customer got it. False: it is not known, or it would fail again. So the job must not be
+     *     repeated; the log has the reason, for a person.
+     * @throws RetryableException The customer did not get it, and it can help to repeat the job.
      */
     public function send(int|string $clientUserId, string $name): bool
     {
@@ -43,10 +44,9 @@ final class WelcomeMessage
         try {
             $this->userEngage->sendConversation($clientUserId, $content, source: Source::Api);
             return true;
-        } catch (UserEngageException $exception) {
-            if ($exception->delivery === Delivery::NotDelivered) {
-                throw $exception;
-            }
+        } catch (RetryableException $exception) {
+            throw $exception;
+        } catch (UserEngageException) {
             return false;
         }
     }

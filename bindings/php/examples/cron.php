@@ -1,10 +1,11 @@
 <?php
 
-// Sends many messages, one per line of CSV (client_user_id,content), and writes the remaining lines to another file for
-// the next run: UE_API_KEY=... php cron.php messages.csv left.csv
+// Sends many messages, one per line of CSV (client_user_id,content), and writes the lines that can be sent again to
+// another file for the next run: UE_API_KEY=... php cron.php messages.csv left.csv
 //
-// Lines with an unknown outcome go to standard error, for a person to check: sending them again may show a customer the
-// message twice. SIGTERM and Ctrl-C end the run, and no line is lost.
+// All failures go to standard error. Those that are not for the next run are for a person: an unknown outcome (sending
+// it again may show a customer the message twice), and a message that would fail again. SIGTERM, Ctrl-C and an outage
+// end the run, and no line is lost.
 
 declare(strict_types=1);
 
@@ -45,23 +46,25 @@ $read = static function () use ($messages, &$stop): Generator {
     }
 };
 
-$sent = $unknown = $kept = 0;
-foreach ($client->sendConversations($read()) as $line => $outcome) {
+$sent = $unknown = $refused = $kept = 0;
+foreach ($client->sendConversations($read(), maxFailuresInARow: 10) as $line => $outcome) {
     if ($outcome->delivery === Delivery::Delivered) {
         $sent++;
         continue;
     }
     fwrite(STDERR, "$line[0]: {$outcome->getMessage()}\n");
-    if ($outcome->delivery === Delivery::Unknown) {
-        $unknown++;
-    } else {
+    if ($outcome->isRetryable()) {
         fputcsv($left, $line, escape: '');
         $kept++;
+    } elseif ($outcome->delivery === Delivery::Unknown) {
+        $unknown++;
+    } else {
+        $refused++;
     }
 }
-while (($line = fgetcsv($messages, escape: '')) !== false) { // the lines after a stop
+while (($line = fgetcsv($messages, escape: '')) !== false) { // the lines after a stop or an outage
     fputcsv($left, $line, escape: '');
     $kept++;
 }
-echo "$sent delivered, $unknown unknown, $kept left\n";
-exit($unknown + $kept === 0 ? 0 : 1);
+echo "$sent delivered, $unknown unknown, $refused refused, $kept left\n";
+exit($unknown + $refused + $kept === 0 ? 0 : 1);

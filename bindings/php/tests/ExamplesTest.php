@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace UserEngage\Tests;
 
 use App\Notification\WelcomeMessage;
-use UserEngage\Exception\NotFoundException;
+use UserEngage\Exception\RateLimitedException;
 
 /** The examples do what they say. */
 final class ExamplesTest extends TestCase
@@ -50,7 +50,10 @@ final class ExamplesTest extends TestCase
         $this->sandbox()->fault($user, 'reset');
         self::assertFalse($welcome->send($user, 'A'));
 
-        self::assertThrows(NotFoundException::class, static fn () => $welcome->send('missing', 'A'));
+        $this->sandbox()->fault($user, 'status', status: 429);
+        self::assertThrows(RateLimitedException::class, static fn () => $welcome->send($user, 'A'));
+
+        self::assertFalse($welcome->send('missing', 'A'));
     }
 
     public function testTheCronJobThatIsStoppedLosesNoLine(): void
@@ -69,7 +72,7 @@ final class ExamplesTest extends TestCase
         }
         proc_terminate($process);
 
-        self::assertSame("0 delivered, 1 unknown, 599 left\n", stream_get_contents($pipes[1]));
+        self::assertSame("0 delivered, 1 unknown, 0 refused, 599 left\n", stream_get_contents($pipes[1]));
         proc_close($process);
         self::assertSame(implode('', array_slice($lines, 1)), file_get_contents($left));
         self::assertCount(1, $this->sandbox()->requests($user));
@@ -77,18 +80,39 @@ final class ExamplesTest extends TestCase
         unlink($left);
     }
 
-    public function testTheCronJobKeepsWhatWasNotDelivered(): void
+    public function testTheCronJobStopsAtAnOutage(): void
     {
         [$from, $left] = [tempnam(sys_get_temp_dir(), 'ue'), tempnam(sys_get_temp_dir(), 'ue')];
-        [$one, $lost, $two] = [$this->user(), $this->user(), $this->user()];
-        $this->sandbox()->fault($lost, 'reset');
-        file_put_contents($from, "$one,\"Hi, one\"\nmissing,nobody\n$lost,lost\n$two,\"Hi \"\"two\"\"\"\n");
+        $user = $this->user();
+        $this->sandbox()->fault($user, 'reset', times: 20);
+        $lines = array_map(static fn (int $i): string => "$user,$i\n", range(1, 300));
+        file_put_contents($from, implode('', $lines));
 
         $process = Process::run([PHP_BINARY, self::EXAMPLES . '/cron.php', $from, $left]);
 
-        self::assertSame("2 delivered, 1 unknown, 1 left\n", $process->output);
+        self::assertSame("0 delivered, 10 unknown, 0 refused, 290 left\n", $process->output);
+        self::assertSame(implode('', array_slice($lines, 10)), file_get_contents($left));
+        self::assertCount(10, $this->sandbox()->requests($user));
+        unlink($from);
+        unlink($left);
+    }
+
+    public function testTheCronJobKeepsWhatCanBeSentAgainAndNothingElse(): void
+    {
+        [$from, $left] = [tempnam(sys_get_temp_dir(), 'ue'), tempnam(sys_get_temp_dir(), 'ue')];
+        [$one, $lost, $two, $early] = [$this->user(), $this->user(), $this->user(), $this->user()];
+        $this->sandbox()->fault($lost, 'reset');
+        $this->sandbox()->fault($early, 'status', status: 402);
+        file_put_contents(
+            $from,
+            "$one,\"Hi, one\"\nmissing,nobody\n$early,early\n$lost,lost\n$two,\"Hi \"\"two\"\"\"\n",
+        );
+
+        $process = Process::run([PHP_BINARY, self::EXAMPLES . '/cron.php', $from, $left]);
+
+        self::assertSame("2 delivered, 1 unknown, 1 refused, 1 left\n", $process->output);
         self::assertSame(1, $process->status);
-        self::assertSame("missing,nobody\n", file_get_contents($left));
+        self::assertSame("$early,early\n", file_get_contents($left));
         self::assertStringStartsWith('missing: ', $process->errors);
         self::assertStringContainsString("\n$lost: ", $process->errors);
         self::assertSame('{"content":"Hi \"two\""}', $this->onlyRequest($two)['body']);
