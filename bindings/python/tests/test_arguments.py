@@ -41,6 +41,8 @@ SELF.append(SELF)
         ({"source_context": {"a": datetime.date.min}}, "source_context cannot be written as JSON ("),
         ({"source_context": {b"a": 1}}, "source_context cannot be written as JSON (keys must be str"),
         ({"source_context": SELF}, "source_context is nested too deeply, or holds itself: give a flatter one"),
+        ({"timeout": 0}, "timeout is 0: give more than 0 and at most 4294967 seconds, or leave it out"),
+        ({"timeout": float("nan")}, "timeout is nan: give more than 0"),
         ({"client_user_id": 10**5000}, "client_user_id "),
         ({"user": 10**5000}, "user is a number of more than 100 digits: give the positive id"),
         ({"source_context": {"a": "\udfff"}}, "source_context has half a surrogate pair"),
@@ -70,6 +72,7 @@ def test_a_value_that_cannot_be_sent_is_refused(
         ({"source": "email"}, "source is of type str: give an int"),
         ({"source_context": '{"a": 1}'}, "source_context is of type str: give a dict or a list"),
         ({"source_context": 5}, "source_context is of type int: give a dict or a list"),
+        ({"timeout": "5"}, "timeout is of type str: give seconds as a float or an int"),
     ],
 )
 def test_a_value_of_a_wrong_type_is_a_type_error(client: Client, arguments: dict[str, Any], message: str) -> None:
@@ -160,6 +163,13 @@ def test_a_short_time_is_rounded_up_and_never_to_the_default(sandbox: Sandbox, u
     with sandbox.client(timeout=0.0001) as client, pytest.raises(userengage.TimedOutError) as caught:
         client.send_conversation(user_id, "Hi")
     assert caught.value.result.elapsed < 0.5
+
+
+def test_a_call_can_have_a_timeout_of_its_own(sandbox: Sandbox, client: Client, user_id: str) -> None:
+    sandbox.order("hang", user_id)
+    with pytest.raises(userengage.TimedOutError) as caught:
+        client.send_conversation(user_id, "Hi", timeout=0.1)
+    assert 0.1 <= caught.value.result.elapsed < 10
 
 
 def test_the_options_reach_the_wire(sandbox: Sandbox, user_id: str) -> None:

@@ -1,218 +1,298 @@
-"""`AsyncClient`."""
+"""`AsyncClient` under asyncio. `test_loops.py` has what holds under every kind of event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
+import contextlib
 import gc
 import logging
 import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Awaitable
+import weakref
+from collections.abc import Awaitable, Iterator
 from typing import Any, Callable
 
 import pytest
+import uvloop
 from sandbox import Sandbox
+from threads import assert_no_library_threads, library_threads
 
 import userengage
-from userengage import AsyncClient, Delivery
+from userengage import AsyncClient, Delivery, Status
+from userengage._queue import wait_readable
+
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 
-def client_threads() -> int:
-    return sum(thread.name == "userengage" for thread in threading.enumerate())
+class WithoutReaders(asyncio.SelectorEventLoop):
+    """A loop that cannot wait for a descriptor, like that of Windows."""
+
+    def add_reader(self, *_arguments: Any) -> None:  # type: ignore[override]  # pyright: ignore
+        raise NotImplementedError
+
+
+LOOPS: list[NewLoop] = [asyncio.SelectorEventLoop, uvloop.new_event_loop, WithoutReaders]
+
+
+@pytest.fixture(params=LOOPS, ids=["asyncio", "uvloop", "without readers"])
+def new_loop(request: pytest.FixtureRequest) -> NewLoop:
+    made: NewLoop = request.param
+    return made
 
 
 @pytest.fixture
-def run(sandbox: Sandbox) -> Callable[..., Any]:
-    """Runs a coroutine function with a client, closes the client, and checks that no thread is left."""
-
-    def run_with_client(test: Callable[[AsyncClient], Awaitable[Any]], **options: Any) -> Any:
-        async def main() -> Any:
-            async with AsyncClient(
-                sandbox.api_key, **{"base_url": sandbox.base_url, "max_attempts": 1, "timeout": 10, **options}
-            ) as client:
-                return await test(client)
-
-        result = asyncio.run(main())
-        assert client_threads() == 0
-        return result
-
-    return run_with_client
+def client(sandbox: Sandbox) -> AsyncClient:
+    """A client that tries once and gives up after 10 seconds."""
+    return AsyncClient(sandbox.api_key, base_url=sandbox.base_url, max_attempts=1, timeout=10)
 
 
-def test_a_message_is_delivered(sandbox: Sandbox, run: Callable[..., Any], user_id: str) -> None:
-    async def test(client: AsyncClient) -> userengage.Result:
-        return await client.send_conversation(user_id, "Hi", user=926, source_context=[1])
-
-    assert run(test).delivery is Delivery.DELIVERED
-    assert sandbox.only_request(user_id)["body"] == '{"content":"Hi","user":926,"source_context":[1]}'
-
-
-def test_errors_are_those_of_client(run: Callable[..., Any]) -> None:
-    async def test(client: AsyncClient) -> None:
-        with pytest.raises(userengage.NotFoundError):
-            await client.send_conversation("missing-user", "Hi")
-        with pytest.raises(userengage.InvalidArgumentError):
-            await client.send_conversation("", "Hi")
-        with pytest.raises(TypeError):
-            await client.send_conversation(None, "Hi")  # type: ignore[arg-type]  # pyright: ignore
-
-    run(test)
+@pytest.fixture
+def run(client: AsyncClient, new_loop: NewLoop) -> Iterator[Callable[[Awaitable[Any]], Any]]:
+    """Runs coroutines, one after another, in a loop that then is closed. At its end no thread is left."""
+    loop = new_loop()
+    yield loop.run_until_complete
+    loop.run_until_complete(client.aclose())
+    loop.close()
+    assert_no_library_threads()
 
 
-def test_many_at_once_share_a_client_and_a_few_threads(sandbox: Sandbox, run: Callable[..., Any], user_id: str) -> None:
-    async def test(client: AsyncClient) -> int:
-        await asyncio.gather(*(client.send_conversation(user_id, str(number)) for number in range(300)))
-        return client_threads()
-
-    assert 1 <= run(test, max_connections=4) <= 4
-    requests = sandbox.requests(user_id)
-    assert len({request["body"] for request in requests}) == 300
-    assert len({request["connection"] for request in requests}) <= 4
+def last_context(error: BaseException) -> BaseException:
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
-def test_one_after_another_needs_one_thread(run: Callable[..., Any], user_id: str) -> None:
-    async def test(client: AsyncClient) -> int:
-        for _ in range(10):
-            await client.send_conversation(user_id, "Hi")
-        return client_threads()
+async def cancelled(sending: asyncio.Task[Any]) -> BaseException:
+    """Cancels a task, and returns what it knows then."""
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await sending
+    return last_context(caught.value)
 
-    assert run(test) == 1
+
+Run = Callable[[Awaitable[Any]], Any]
 
 
-def test_the_loop_goes_on_while_a_message_waits(sandbox: Sandbox, run: Callable[..., Any], user_id: str) -> None:
-    async def test(client: AsyncClient) -> int:
-        sandbox.order("delay", user_id, ms=200)
+def test_a_call_that_is_cancelled_twice_says_what_is_known(
+    sandbox: Sandbox, client: AsyncClient, run: Run, user_id: str
+) -> None:
+    async def test() -> None:
+        sandbox.order("hang", user_id)
         sending = asyncio.ensure_future(client.send_conversation(user_id, "Hi"))
-        turns = 0
-        while not sending.done():
-            await asyncio.sleep(0)
-            turns += 1
-        return turns
-
-    assert run(test) > 100
-
-
-def test_a_cancelled_call_ends_soon_and_says_what_is_known(
-    sandbox: Sandbox, run: Callable[..., Any], user_id: str
-) -> None:
-    async def test(client: AsyncClient) -> None:
-        sandbox.order("hang", user_id)
-        known: list[BaseException | None] = []
-
-        async def send() -> None:
-            try:
-                await client.send_conversation(user_id, "Hi")
-            except asyncio.CancelledError as error:
-                known.append(error.__context__)
-                raise
-
-        sending = asyncio.ensure_future(send())
         await asyncio.to_thread(sandbox.wait_for_request, user_id)
-        begun = time.monotonic()
         sending.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await sending
-        assert time.monotonic() - begun < 0.2
-        (error,) = known
-        assert isinstance(error, userengage.CancelledError)
-        assert error.delivery is Delivery.UNKNOWN
+        await asyncio.sleep(0)  # the first one has reached the call, which ends the message
+        assert not sending.done()
+        known = await cancelled(sending)
+        assert isinstance(known, userengage.CancelledError)
+        assert known.delivery is Delivery.UNKNOWN
 
-    run(test)
+    run(test())
 
 
-def test_a_call_cancelled_before_its_turn_sends_nothing(
-    sandbox: Sandbox, run: Callable[..., Any], user_id: str
+def test_a_call_that_is_cancelled_as_its_result_comes_says_that_it_was_delivered(
+    client: AsyncClient, run: Run, user_id: str
 ) -> None:
-    async def test(client: AsyncClient) -> None:
-        sandbox.order("hang", user_id)
-        first = asyncio.ensure_future(client.send_conversation(user_id, "Hi"))
-        await asyncio.to_thread(sandbox.wait_for_request, user_id)
-        queued = asyncio.ensure_future(client.send_conversation(user_id + "-queued", "Hi"))
+    async def test() -> None:
+        sending = asyncio.ensure_future(client.send_conversation(user_id, "Hi"))
         await asyncio.sleep(0)
-        queued.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await queued
-        first.cancel()
-        await asyncio.wait([first])
-        await client.send_conversation(user_id + "-later", "Hi")  # the thread is free, and has skipped the dropped one
+        queue = client._queue().queue
+        while queue.waiting:  # the loop does not run meanwhile
+            wait_readable(queue.descriptor(), 1)
+            queue.take()
+        known = await cancelled(sending)
+        assert isinstance(known, userengage.CancelledError)
+        assert (known.status, known.delivery) == (Status.OK, Delivery.DELIVERED)
 
-    run(test, max_connections=1)
-    assert sandbox.requests(user_id + "-queued") == []
-    assert len(sandbox.requests(user_id + "-later")) == 1
+    run(test())
 
 
-def test_wait_for_ends_a_call(sandbox: Sandbox, run: Callable[..., Any], user_id: str) -> None:
-    async def test(client: AsyncClient) -> None:
+def test_wait_for_ends_a_call_and_its_error_leads_to_what_is_known(
+    sandbox: Sandbox, client: AsyncClient, run: Run, user_id: str
+) -> None:
+    async def test() -> None:
         sandbox.order("hang", user_id)
-        begun = time.monotonic()
-        with pytest.raises(asyncio.TimeoutError):
+        with pytest.raises(asyncio.TimeoutError) as caught:
             await asyncio.wait_for(client.send_conversation(user_id, "Hi"), 0.1)
-        assert time.monotonic() - begun < 1
+        assert isinstance(last_context(caught.value), userengage.CancelledError)
 
-    run(test)
+    run(test())
 
 
-def test_closing_ends_the_calls_in_flight_and_the_later_ones(
-    sandbox: Sandbox, run: Callable[..., Any], user_id: str
+def test_a_coroutine_that_is_closed_ends_its_message(
+    sandbox: Sandbox, client: AsyncClient, run: Run, user_id: str
 ) -> None:
-    async def test(client: AsyncClient) -> None:
-        sandbox.order("hang", user_id, times=20)
-        sending = [asyncio.ensure_future(client.send_conversation(user_id, "Hi")) for _ in range(20)]
-        await asyncio.to_thread(sandbox.wait_for_request, user_id)
-        await client.aclose()
-        await client.aclose()  # any number of times
-        assert client_threads() == 0
-        for error in await asyncio.gather(*sending, return_exceptions=True):
-            assert isinstance(error, userengage.ClosedError)
-        with pytest.raises(userengage.ClosedError):
-            await client.send_conversation(user_id, "Hi")
+    async def test() -> None:
+        sandbox.order("hang", user_id, times=2)
+        other = asyncio.ensure_future(client.send_conversation(user_id + "-other", "Hi"))
+        for sending in (
+            client.send_conversation(user_id, "Hi"),
+            client.send_conversations([{"client_user_id": user_id, "content": "Hi"}]),
+        ):
+            sending.send(None)  # runs until it waits
+            sandbox.wait_for_request(user_id)
+            sending.close()
+            assert not client._queue().queue.waiting.keys() - {2}
+        assert (await other).delivery is Delivery.DELIVERED
 
-    run(test)
+    run(test())
 
 
-def test_a_client_serves_one_loop_after_another(sandbox: Sandbox, user_id: str) -> None:
+def test_a_loop_that_is_closed_early_ends_its_calls_and_the_log_tells_of_them(
+    sandbox: Sandbox, new_loop: NewLoop, user_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox.order("hang", user_id, times=2)
+    client = AsyncClient(sandbox.api_key, base_url=sandbox.base_url, max_attempts=1, max_connections=1)
+    loop = new_loop()
+    sending = [loop.create_task(client.send_conversation(user_id + end, "Hi")) for end in ("", "-waits")]
+    loop.run_until_complete(asyncio.sleep(0))
+    sandbox.wait_for_request(user_id)
+    loop.close()
+    texts = [record.getMessage() for record in caplog.records if record.name == "userengage"]
+    assert len(texts) == 2
+    assert "Whether the message was delivered is unknown." in texts[0]
+    assert texts[1] == (
+        "The event loop was closed while 2 messages waited for their outcome. They were cancelled: 0 were delivered, "
+        "and 1 may have been."
+    )
+    assert sandbox.requests(user_id + "-waits") == []
+    # The tasks are never resumed. Asyncio complains of each when it is dropped.
+    gone, queue = weakref.ref(loop), weakref.ref(client._queues[loop])
+    logging.getLogger("asyncio").disabled = True
+    try:
+        del sending, loop
+        gc.collect()
+    finally:
+        logging.getLogger("asyncio").disabled = False
+    assert (gone(), queue()) == (None, None)
+    assert_no_library_threads()
+
+
+def test_a_batch_whose_loop_is_closed_early_ends(sandbox: Sandbox, new_loop: NewLoop, user_id: str) -> None:
+    sandbox.order("hang", user_id)
+    client = AsyncClient(sandbox.api_key, base_url=sandbox.base_url, max_attempts=1)
+    loop = new_loop()
+    messages = [{"client_user_id": user_id, "content": "Hi"}] * 3
+    sending = loop.create_task(client.send_conversations(messages))
+    loop.run_until_complete(asyncio.sleep(0))
+    sandbox.wait_for_request(user_id)
+    loop.close()
+    logging.getLogger("asyncio").disabled = True
+    try:
+        del sending, loop
+        gc.collect()
+    finally:
+        logging.getLogger("asyncio").disabled = False
+    assert_no_library_threads()
+    assert len(sandbox.requests(user_id)) == 1
+
+
+def test_a_client_serves_one_loop_after_another(sandbox: Sandbox, new_loop: NewLoop, user_id: str) -> None:
     client = AsyncClient(sandbox.api_key, base_url=sandbox.base_url)
-    for _ in range(2):
-        assert asyncio.run(client.send_conversation(user_id, "Hi")).delivery is Delivery.DELIVERED
-    asyncio.run(client.aclose())
-    assert client_threads() == 0
+    for _ in range(3):
+        loop = new_loop()
+        assert loop.run_until_complete(client.send_conversation(user_id, "Hi")).delivery is Delivery.DELIVERED
+        loop.close()
+        gone = weakref.ref(loop)
+        del loop
+        gc.collect()
+        assert gone() is None
+        assert_no_library_threads()
 
 
-def test_a_client_without_references_ends_its_threads(sandbox: Sandbox, user_id: str) -> None:
+def test_loops_in_several_threads_share_a_client(sandbox: Sandbox, client: AsyncClient, user_id: str) -> None:
+    async def send(number: int) -> None:
+        await asyncio.gather(*(client.send_conversation(f"{user_id}-{number}", "Hi") for _ in range(50)))
+
+    threads = [threading.Thread(target=lambda number=number: asyncio.run(send(number))) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [len(sandbox.requests(f"{user_id}-{number}")) for number in range(4)] == [50] * 4
+
+
+def test_a_client_without_references_ends_its_threads(sandbox: Sandbox, new_loop: NewLoop, user_id: str) -> None:
     client = AsyncClient(sandbox.api_key, base_url=sandbox.base_url)
-    asyncio.run(client.send_conversation(user_id, "Hi"))
-    (thread,) = (thread for thread in threading.enumerate() if thread.name == "userengage")
+    loop = new_loop()
+    loop.run_until_complete(client.send_conversation(user_id, "Hi"))
+    assert library_threads() > 0
     del client
+    loop.run_until_complete(asyncio.sleep(0))
     gc.collect()
-    thread.join(5)
-    assert not thread.is_alive()
+    assert_no_library_threads()
+    loop.close()
 
 
-def test_context_variables_reach_the_log(
-    run: Callable[..., Any], user_id: str, caplog: pytest.LogCaptureFixture
+def test_a_handler_of_the_log_that_raises_ends_no_call(
+    client: AsyncClient, run: Run, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    order: contextvars.ContextVar[str] = contextvars.ContextVar("order")
+    logger = logging.getLogger("userengage")
+
+    def broken(_record: logging.LogRecord) -> bool:
+        raise LookupError
+
+    async def test() -> None:
+        told: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["exception"]))
+        with pytest.raises(userengage.NotFoundError):
+            await client.send_conversation("missing-" + user_id, "Hi")
+        assert [type(error) for error in told] == [LookupError]
+
+    logger.addFilter(broken)
+    try:
+        run(test())
+    finally:
+        logger.removeFilter(broken)
+    assert caplog.records == []
+
+
+def test_the_context_of_one_task_does_not_become_that_of_all(client: AsyncClient, run: Run, user_id: str) -> None:
+    import contextvars
+
+    order: contextvars.ContextVar[str] = contextvars.ContextVar("order", default="none")
     seen = []
 
     def note(_record: logging.LogRecord) -> bool:
         seen.append(order.get())
         return True
 
-    async def test(client: AsyncClient) -> None:
+    async def test() -> None:
         order.set("order 7")
-        await client.send_conversation(user_id, "Hi")
+        with pytest.raises(userengage.NotFoundError):
+            await client.send_conversation("missing-" + user_id, "Hi")
 
-    caplog.set_level(logging.INFO, "userengage")
     logging.getLogger("userengage").addFilter(note)
     try:
-        run(test)
+        run(test())
     finally:
         logging.getLogger("userengage").removeFilter(note)
-    assert seen == ["order 7"]
+    assert seen == ["none"]
+
+
+@pytest.mark.parametrize("new_loop", LOOPS[:2], indirect=True, ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("kind", ["delivered", "refused"])
+def test_ten_thousand_calls_leave_no_object_behind(client: AsyncClient, run: Run, user_id: str, kind: str) -> None:
+    receiver = user_id if kind == "delivered" else "missing-user"
+
+    async def send(times: int) -> None:
+        for _ in range(times):
+            with contextlib.suppress(userengage.NotFoundError):
+                await client.send_conversation(receiver, "Hi")
+
+    logging.getLogger("userengage").disabled = True
+    try:
+        run(send(100))
+        gc.collect()
+        gc.disable()  # nor a cycle, which would wait for the collector
+        before = len(gc.get_objects())
+        run(send(10_000 if kind == "delivered" else 1_000))
+        assert len(gc.get_objects()) - before < 100
+    finally:
+        gc.enable()
+        logging.getLogger("userengage").disabled = False
 
 
 @pytest.mark.parametrize("end", ["pass", "os._exit(0)"])
@@ -242,18 +322,30 @@ begun.wait()
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_child_of_a_fork_gets_threads_of_its_own(sandbox: Sandbox, user_id: str) -> None:
+@pytest.mark.parametrize("is_in_flight", [False, True])
+def test_the_child_of_a_fork_has_a_queue_of_its_own(sandbox: Sandbox, user_id: str, is_in_flight: bool) -> None:
+    sandbox.order("delay", user_id, ms=200)
     client = AsyncClient(sandbox.api_key, base_url=sandbox.base_url)
-    asyncio.run(client.send_conversation(user_id, "parent"))
+    loop = asyncio.new_event_loop()
+    sending = loop.create_task(client.send_conversation(user_id, "parent"))
+    loop.run_until_complete(asyncio.sleep(0) if is_in_flight else sending)
+    sandbox.wait_for_request(user_id)
     child = os.fork()
     if not child:
         status = 1
         try:
-            asyncio.run(client.send_conversation(user_id, "child"))
+            asyncio.run(client.send_conversation(user_id + "-child", "child"))
             asyncio.run(client.aclose())
             status = 0
         finally:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
-    asyncio.run(client.aclose())
-    assert len(sandbox.requests(user_id)) == 2
+    assert loop.run_until_complete(sending).delivery is Delivery.DELIVERED
+    loop.run_until_complete(client.aclose())
+    loop.close()
+    assert len(sandbox.requests(user_id)) == len(sandbox.requests(user_id + "-child")) == 1
+
+
+def test_asyncio_is_loaded_by_those_who_use_it_alone() -> None:
+    program = "import sys, userengage; sys.exit('asyncio' in sys.modules or 'trio' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import socket
 from collections.abc import Iterator
+from typing import Any, Callable
 
 import pytest
 from sandbox import Sandbox
 
 import userengage
-from userengage import Client, Delivery, Error, Status
+from userengage import Client, Delivery, Error, Result, Retry, Status
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,8 @@ def test_each_kind_of_refusal_has_its_class(
     with pytest.raises(Error) as caught:
         client.send_conversation(user_id, "Hi")
     error = caught.value
-    assert type(error) is kind
+    assert isinstance(error, kind)
+    assert type(error).__name__ == kind.__name__
     assert (error.http_status, error.delivery, error.attempts) == (http_status, delivery, 1)
     assert error.body == error.result.body
     assert error.request_id
@@ -103,6 +106,76 @@ def test_every_status_has_a_class_of_its_own() -> None:
 
     assert set(CLASSES) == set(Status) - {Status.OK}
     assert len(set(CLASSES.values())) == len(CLASSES)
+
+
+ADVICE = {
+    Retry.LATER: userengage.RetryableError,
+    Retry.NEVER: userengage.PermanentError,
+    Retry.DECIDE: userengage.UncertainError,
+}
+
+
+def made(kind: type[Error], retry: Retry) -> Error:
+    return kind(
+        Result(Status.CONNECT, Delivery.UNKNOWN, False, None, None, None, 1, 0.1, None, "", "It failed.", b"", retry)
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "retry"),
+    [
+        ({"fault": "status", "status": 401}, Retry.LATER),
+        ({"fault": "status", "status": 429}, Retry.LATER),
+        ({"fault": "status", "status": 400}, Retry.NEVER),
+        ({"fault": "status", "status": 500}, Retry.DECIDE),
+        ({"fault": "reset"}, Retry.DECIDE),
+    ],
+)
+def test_an_error_can_be_caught_by_what_to_do(
+    sandbox: Sandbox, client: Client, user_id: str, fault: dict[str, Any], retry: Retry
+) -> None:
+    sandbox.order(client_user_id=user_id, **fault)
+    with pytest.raises(ADVICE[retry]) as caught:
+        client.send_conversation(user_id, "Hi")
+    assert caught.value.retry is caught.value.result.retry is retry
+    assert caught.value.retryable is caught.value.result.retryable is (retry is Retry.LATER)
+
+
+def test_what_was_refused_before_it_was_sent_is_permanent(client: Client) -> None:
+    for content in ("", "\0", "\ud800"):
+        with pytest.raises(userengage.PermanentError) as caught:
+            client.send_conversation(1, content)
+        assert isinstance(caught.value, userengage.InvalidArgumentError)
+
+
+@pytest.mark.parametrize("retry", Retry)
+@pytest.mark.parametrize("again", [lambda it: it, copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_every_error_is_of_its_kind_and_of_one_advice(retry: Retry, again: Callable[[Error], Error]) -> None:
+    from userengage._errors import CLASSES
+
+    for kind in CLASSES.values():
+        error = again(made(kind, retry))
+        assert isinstance(error, kind)
+        assert [advice for advice, base in ADVICE.items() if isinstance(error, base)] == [retry]
+        assert (str(error), error.result.retry) == ("It failed.", retry)
+        assert repr(error) == f"{kind.__name__}('It failed.')"
+        assert type(error).__module__ == "userengage"
+
+
+def test_an_error_of_a_callers_own_class_has_an_advice_too() -> None:
+    class ShopError(userengage.ConnectError):
+        pass
+
+    error = made(ShopError, Retry.LATER)
+    assert isinstance(error, ShopError)
+    assert isinstance(error, userengage.RetryableError)
+    other = made(type(error), Retry.NEVER)
+    assert isinstance(other, ShopError)
+    assert not isinstance(other, userengage.RetryableError)
+
+
+def test_a_class_is_made_once_for_each_kind_and_advice() -> None:
+    assert type(made(userengage.ConnectError, Retry.LATER)) is type(made(userengage.ConnectError, Retry.LATER))
 
 
 def test_an_error_survives_pickling(client: Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import pickle
 import random
 import signal
 import sys
@@ -17,7 +18,7 @@ import pytest
 from sandbox import Sandbox
 
 import userengage
-from userengage import Client, Delivery, _native
+from userengage import Client, Delivery, Retry, Status, _native
 
 Handler = Callable[[int, "FrameType | None"], None]
 
@@ -147,6 +148,43 @@ def test_a_signal_in_the_last_moment_of_a_call_tells_what_is_known(
     with pytest.raises(Alarm) as caught:
         client.send_conversation("missing-" + user_id, "Hi")
     assert isinstance(caught.value.__context__, userengage.NotFoundError)
+
+
+def test_a_signal_after_the_delivery_tells_of_the_delivery(
+    client: Client, user_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = _native.lib.ue_send_conversation
+
+    def interrupted(*arguments: object) -> None:
+        send(*arguments)
+        raise Alarm
+
+    monkeypatch.setattr(_native.lib, "ue_send_conversation", interrupted)
+    with pytest.raises(Alarm) as caught:
+        client.send_conversation(user_id, "Hi")
+    known = caught.value.__context__
+    assert isinstance(known, userengage.CancelledError)
+    assert (known.status, known.delivery, known.retry) == (Status.OK, Delivery.DELIVERED, Retry.NEVER)
+    assert str(known) == "The call was cancelled. The message was delivered before that. Do not send it again."
+    assert str(pickle.loads(pickle.dumps(known))) == str(known)
+
+
+def test_what_is_known_does_not_replace_what_was_handled(
+    sandbox: Sandbox, client: Client, user_id: str, alarm: Callable[[Handler, float], None]
+) -> None:
+    def ring_while_handling(_signal: int, _frame: FrameType | None) -> None:
+        try:
+            raise LookupError
+        except LookupError:
+            raise Alarm  # noqa: B904
+
+    sandbox.order("hang", user_id)
+    alarm(ring_while_handling, 0.05)
+    with pytest.raises(Alarm) as caught:
+        client.send_conversation(user_id, "Hi")
+    first = caught.value.__context__
+    assert isinstance(first, LookupError)
+    assert isinstance(first.__context__, userengage.CancelledError)
 
 
 def test_no_signal_is_lost_wherever_a_call_stands(

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 import userengage
-from userengage import AsyncClient, Client, Delivery, Message, Result, Source, Status
+from userengage import AsyncClient, Client, Delivery, Message, Result, Retry, Source, Status
 
 PUBLIC = [
     "AsyncClient",
     "BadReplyError",
+    "BatchFlow",
     "CancelledError",
     "Client",
     "ClosedError",
@@ -29,19 +30,27 @@ PUBLIC = [
     "InvalidArgumentError",
     "Message",
     "NotFoundError",
+    "PermanentError",
+    "QueueFullError",
     "RateLimitedError",
     "RejectedError",
     "Result",
+    "Retry",
+    "RetryableError",
     "ServerError",
     "Source",
     "Status",
+    "SuspendedError",
     "TLSError",
     "TimedOutError",
     "UnauthorizedError",
+    "UncertainError",
     "__version__",
 ]
 CLASSES = [value for value in (getattr(userengage, name) for name in PUBLIC) if inspect.isclass(value)]
-RESULT = Result(Status.OK, Delivery.DELIVERED, False, 201, 89, None, 1, 0.01, "ray-1", "", "", b"secret")
+RESULT = Result(
+    Status.OK, Delivery.DELIVERED, False, 201, 89, None, 1, 0.01, "ray-1", "", "", b"secret", Retry.NEVER, "row 7"
+)
 
 
 def test_the_public_names_are_these() -> None:
@@ -76,7 +85,7 @@ def test_help_tells_of_every_option_and_attribute(kind: type) -> None:
     for option in list(inspect.signature(kind).parameters):
         assert f"{option}: " in documented
         assert option in text
-    for attribute in ("client_user_id", "content", "user", "source", "source_context"):
+    for attribute in ("client_user_id", "content", "user", "source", "source_context", "timeout"):
         assert attribute in text
 
 
@@ -114,8 +123,8 @@ def test_a_result_can_be_compared_hashed_and_pickled() -> None:
 
 def test_a_results_repr_leaves_the_body_out() -> None:
     assert repr(RESULT) == (
-        "Result(status=<Status.OK: 0>, delivery=<Delivery.DELIVERED: 2>, http_status=201, conversation_id=89, "
-        "attempts=1, request_id='ray-1', message='')"
+        "Result(status=<Status.OK: 0>, delivery=<Delivery.DELIVERED: 102>, retry=<Retry.NEVER: 202>, http_status=201, "
+        "conversation_id=89, attempts=1, request_id='ray-1', message='')"
     )
 
 

@@ -5,7 +5,7 @@
     with userengage.Client("<your_64_char_api_key>") as client:
         result = client.send_conversation(42, "Hi <b>user</b>, enjoy our product!", source=userengage.Source.EMAIL)
 
-A message that was not delivered raises an `Error`. Its `delivery` says whether the message is safe to send again.
+A message that was not delivered raises an `Error`. Its `retry` says whether sending it again can help.
 Log lines go to the logger "userengage".
 """
 
@@ -22,19 +22,25 @@ from ._errors import (
     InternalError,
     InvalidArgumentError,
     NotFoundError,
+    PermanentError,
+    QueueFullError,
     RateLimitedError,
     RejectedError,
+    RetryableError,
     ServerError,
+    SuspendedError,
     TimedOutError,
     TLSError,
     UnauthorizedError,
+    UncertainError,
 )
-from ._result import Delivery, Result, Status
-from ._types import DeliveryPolicy, Message, Source
+from ._result import Delivery, Result, Retry, Status
+from ._types import BatchFlow, DeliveryPolicy, Message, Source
 
 __all__ = [
     "AsyncClient",
     "BadReplyError",
+    "BatchFlow",
     "CancelledError",
     "Client",
     "ClosedError",
@@ -47,15 +53,21 @@ __all__ = [
     "InvalidArgumentError",
     "Message",
     "NotFoundError",
+    "PermanentError",
+    "QueueFullError",
     "RateLimitedError",
     "RejectedError",
     "Result",
+    "Retry",
+    "RetryableError",
     "ServerError",
     "Source",
     "Status",
+    "SuspendedError",
     "TLSError",
     "TimedOutError",
     "UnauthorizedError",
+    "UncertainError",
     "__version__",
 ]
 

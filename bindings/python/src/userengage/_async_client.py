@@ -1,19 +1,18 @@
-"""`AsyncClient`: sends messages from asyncio."""
+"""`AsyncClient`: sends messages from asyncio or trio."""
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
-from . import _call, _convert, _many
+from . import _batch, _convert, _errors
+from ._async_queue import AsyncQueue, EventLoop, event_loop
 from ._base_client import BaseClient
-from ._many import Progress
+from ._batch import Batch, OnResult, Progress
+from ._queue import FROM_PUSH, FROM_TURN
 from ._result import Result
-from ._threads import Threads
 from ._types import ClientUserId, Message, SourceContext
 
 if TYPE_CHECKING:
@@ -21,20 +20,20 @@ if TYPE_CHECKING:
 
 
 class AsyncClient(BaseClient):
-    """Sends messages to UserEngage from asyncio. Share one among any number of tasks of an event loop.
+    """Sends messages to UserEngage from asyncio, uvloop or trio. Share one among any number of tasks and event loops.
 
         async with AsyncClient("<your_64_char_api_key>") as client:
             await client.send_conversation(42, "Hi <b>user</b>, enjoy our product!")
 
-    At most `max_connections` messages are in flight at once, each on a thread of the client. Further ones wait for
-    their turn; their `timeout` starts when it comes. Options: see `__init__`.
+    Any number of calls may wait at once. In each event loop at most `max_connections` of them are in flight; messages
+    to one user are sent one after the other. Cancelling ends a call at once. Options: see `__init__`.
     """
 
-    __slots__ = ("_threads",)
+    __slots__ = ("_open", "_queues")
 
-    def _begin(self, max_connections: int) -> None:
-        self._threads = Threads(max_connections)
-        weakref.finalize(self, self._threads.stop).atexit = False
+    def _begin(self) -> None:
+        self._queues: weakref.WeakKeyDictionary[Hashable, AsyncQueue] = weakref.WeakKeyDictionary()
+        self._open: weakref.WeakKeyDictionary[AsyncQueue, weakref.ref[Hashable]] = weakref.WeakKeyDictionary()
 
     async def send_conversation(
         self,
@@ -44,67 +43,91 @@ class AsyncClient(BaseClient):
         user: int | None = None,
         source: int | None = None,
         source_context: SourceContext | None = None,
+        timeout: float | None = None,
     ) -> Result:
-        """Sends one message and waits for its outcome.
+        """Sends one message and waits for its outcome. The `timeout` starts now, and includes the wait for a turn.
 
-        Cancelling ends the call within 0.1 s. Nothing is sent after `asyncio.CancelledError` was raised. Its
-        `__context__` is a `userengage.CancelledError` that says what is known of the message. It is None if nothing
-        was sent yet, or if the message had just been delivered.
+        Cancelling ends the call at once. When the exception (`asyncio.CancelledError`, `trio.Cancelled`) is raised,
+        nothing is sent any more. The `__context__` of that exception, or of the last one in its chain, is an `Error`
+        that says what is known of the message: its `delivery` is `Delivery.DELIVERED` if it was delivered all the same.
 
         Arguments, result and exceptions are those of `Client.send_conversation`.
         """
-        message = _convert.message(client_user_id, content, user, source, source_context)
-        call = _call.Call()
-        result: Result = await self._run(functools.partial(self._send, message, call), call)
+        message = _convert.message(client_user_id, content, user, source, source_context, timeout)
+        result = await self._queue().send(message)
+        if result.status:  # OK is 0
+            raise _errors.of(result)
         return result
 
     async def send_conversations(
-        self, messages: Iterable[Message | Mapping[str, Any]], *, progress: Progress = False
+        self,
+        messages: Iterable[Message | Mapping[str, Any]],
+        *,
+        on_result: OnResult | None = None,
+        progress: Progress = False,
+        max_failures_in_a_row: int | None = None,
     ) -> list[Result]:
-        """Sends many messages, over at most `max_connections` connections at once, and waits for all.
+        """Sends many messages, over at most `max_connections` connections of its own at once, and waits for all.
 
-        Cancelling ends the sending within 0.1 s. The `__context__` of the `asyncio.CancelledError` is a
-        `userengage.CancelledError`; its `results` hold the outcome of each message.
+        `on_result` and `progress` are called in this task. `on_result` may be an async function: it is awaited, and
+        while it takes long, no further messages are read.
 
-        Arguments, results and exceptions are those of `Client.send_conversations`; `progress` is called on the
-        event loop.
+        Cancelling ends the messages in flight. In the chain of `__context__` of the exception is a
+        `userengage.CancelledError` whose `results` hold the outcome of each message that was read.
+
+        Arguments, results and exceptions are those of `Client.send_conversations`.
         """
-        _many.check(messages, progress)
-        results: list[Result] = []
-        loop = asyncio.get_running_loop()
+        _batch.check(messages, on_result, progress)
+        loop = event_loop()
+        queue = self._new_async_queue(loop, FROM_TURN, max_failures_in_a_row)
+        source = iter(messages)
+        is_read = False
+        with Batch(queue.queue, messages, on_result, progress, queue.push) as batch:
+            try:
+                while not (is_read and batch.is_done):
+                    wanted = batch.wanted(self._ahead)
+                    is_read = is_read or batch.fill(source, wanted)
+                    is_busy = bool(batch.news or (wanted and not is_read))
+                    while batch.news:
+                        flow = batch.tell()
+                        batch.heed(await flow if hasattr(flow, "__await__") else flow)
+                    await (loop.checkpoint() if is_busy else queue.wait())
+                    batch.check_process()
+            except GeneratorExit:  # nothing can be awaited any more
+                raise
+            except BaseException:
+                queue.queue.cancel_all()
+                await queue.finish()
+                raise
+            finally:
+                queue.stop()
+            return batch.end()
 
-        def tell_loop(done: int) -> None:
-            loop.call_soon_threadsafe(tell, done)
+    def _queue(self) -> AsyncQueue:
+        """The queue of the running event loop."""
+        loop = event_loop()
+        queue = self._queues.get(loop.current())
+        if queue is None or not queue.queue.is_of_this_process:
+            queue = self._queues[loop.current()] = self._new_async_queue(loop, FROM_PUSH)
+        return queue
 
-        with _many.kept(results), _many.shown(progress, messages) as tell:
-            for step in _many.steps(messages, results):
-                call = _call.Call()
-                await self._run(functools.partial(_many.send, self._handle, step, call, tell_loop, results), call)
-        return results
-
-    async def _run(self, function: Callable[[], Any], call: _call.Call) -> Any:
-        """Runs `function`, which makes `call`, on a thread of the client."""
-        if self._threads.stopped:
-            return function()  # a closed client answers at once
-        job = self._threads.start(function)
-        try:
-            await asyncio.wait((job.future,))
-        except asyncio.CancelledError as cancelled:
-            if not job.drop():
-                call.cancel()
-                await asyncio.wait((job.future,))
-                cancelled.__context__ = job.future.exception()
-            raise
-        return job.future.result()
+    def _new_async_queue(
+        self, loop: EventLoop, timeout_from: int, max_failures_in_a_row: int | None = None
+    ) -> AsyncQueue:
+        queue = AsyncQueue(self._new_queue(timeout_from, max_failures_in_a_row), loop)
+        self._open[queue] = weakref.ref(loop.current())
+        return queue
 
     async def aclose(self) -> None:
-        """Ends the calls in flight, and every later one, with `ClosedError`. Then ends the client's threads."""
+        """Ends the calls in flight, and every later one, with `ClosedError`. Then ends this event loop's threads."""
         self._close()
-        unfinished = [future for future in self._threads.unfinished if future.get_loop() is asyncio.get_running_loop()]
-        self._threads.stop()
-        if unfinished:
-            await asyncio.wait(unfinished)
-        self._threads.join()
+        here = event_loop().current()
+        for queue, loop in list(self._open.items()):
+            if loop() is here and queue.queue.is_of_this_process:
+                await queue.finish()
+        own = self._queues.pop(here, None)
+        if own is not None:
+            own.free()
 
     async def __aenter__(self) -> Self:
         return self

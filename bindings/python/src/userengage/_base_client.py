@@ -10,15 +10,16 @@ import time
 import weakref
 from typing import Any, Final
 
-from . import _call, _convert, _errors, _native, _result
+from . import _batch, _call, _convert, _errors, _native, _result
 from ._native import lib
+from ._queue import Queue
 from ._types import DeliveryPolicy
 
 
 class BaseClient:
     """The common base of `Client` and `AsyncClient`."""
 
-    __slots__ = ("__weakref__", "_handle")
+    __slots__ = ("__weakref__", "_ahead", "_handle")
 
     def __init__(
         self,
@@ -48,10 +49,11 @@ class BaseClient:
             max_attempts: The most requests for one message; 1 means exactly one on the wire. Default: 4.
             connect_timeout: Seconds for DNS, TCP, proxy and TLS of one attempt. Default: 10.
             timeout: The deadline: seconds for the whole call, every attempt and wait included. With send_conversations,
-                for each message from its turn on. Default: 30.
+                for each message from its turn on. A call or a message can have its own. Default: 30.
             max_per_second: The rate limit: the most requests a second over all threads. Default: no limit.
             max_connections: The size of the connection pool: the most idle connections that are kept for reuse.
-                Also the most messages in flight at once, in a batch and in an AsyncClient. At most 256. Default: 8.
+                Also the most messages in flight at once, in a batch and in an AsyncClient, with a thread of the library
+                for each. At most 256. Default: 8.
             proxy: Such as "http://user:password@proxy:3128", special characters percent-encoded; "" for none.
                 Also used with an http base_url on a loopback host. Default, for https only: the environment
                 variables HTTPS_PROXY (else ALL_PROXY) and NO_PROXY.
@@ -95,9 +97,10 @@ class BaseClient:
         # exit, because threads may still be inside a call.
         weakref.finalize(self, lib.ue_free, handle).atexit = False
         _alive.add(self)
-        self._begin(options.max_connections or _MAX_CONNECTIONS)
+        self._ahead = _batch.AHEAD * (options.max_connections or _MAX_CONNECTIONS)
+        self._begin()
 
-    def _begin(self, max_connections: int) -> None:
+    def _begin(self) -> None:
         """A hook for subclasses: makes what they need in addition."""
 
     def _send(self, message: _native.Message, call: _call.Call) -> _result.Result:
@@ -108,12 +111,14 @@ class BaseClient:
             result = _result.take(handle)
         finally:
             lib.ue_result_free(handle)
-        error = _errors.of(result) if result.status else None  # OK is 0
         if call.raised:
-            call.raise_interruption(error)
-        if error is not None:
-            raise error
+            call.raise_interruption(_errors.of_ended(result))
+        if result.status:  # OK is 0
+            raise _errors.of(result)
         return result
+
+    def _new_queue(self, timeout_from: int, max_failures_in_a_row: int | None = None) -> Queue:
+        return Queue(self._handle, timeout_from, _convert.count("max_failures_in_a_row", max_failures_in_a_row))
 
     def _close(self) -> None:
         lib.ue_client_close(self._handle)

@@ -7,15 +7,15 @@ before any `try` in it, and ctypes prints and drops an exception that leaves a c
 written in C. They lead to
 
 - a generator that waits at a `yield` inside its `try`. Signal handlers run where it resumes, and it keeps their
-  exceptions. It also receives the progress of many messages;
+  exceptions;
 - a dict that collects the log lines. They are passed to `logging` when the library asks the next time, or returns.
 
-Both belong to the thread. `threading.local` finds them without running Python code.
+Both belong to the thread. `threading.local` finds them without running Python code. The lines of a queue come while its
+results are taken, and go the same way.
 """
 
 from __future__ import annotations
 
-import ctypes as c
 import logging
 import operator
 import os
@@ -26,41 +26,35 @@ from typing import Callable, Final, cast
 
 from . import _errors, _native
 
-_logger: Final = logging.getLogger("userengage")
-_logger.addHandler(logging.NullHandler())
+LOGGER: Final = logging.getLogger("userengage")
+LOGGER.addHandler(logging.NullHandler())
 _TRACE: Final = 5
 _LEVELS: Final = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG, 5: _TRACE}
 
 
 class Call:
-    """One call into the library, on the thread that makes this object or another."""
+    """One call into the library."""
 
-    __slots__ = ("progress", "raised", "thread")
+    __slots__ = ("raised", "thread")
 
-    raised: list[BaseException | None]
-    """The exceptions that ended the call, from signal handlers and log handlers. None stands for `cancel`."""
-
-    progress: Callable[[int], object]
-    """Called with the number of messages done."""
+    raised: list[BaseException]
+    """The exceptions that ended the call, from signal handlers and log handlers."""
 
     thread: int
     """The identifier of the thread that runs the call."""
 
     def __init__(self) -> None:
         self.raised = []
-        self.progress = int  # does nothing
 
-    def cancel(self) -> None:
-        """Ends the call from another thread, within 100 ms."""
-        self.raised.append(None)
-
-    def raise_interruption(self, known: BaseException | None) -> None:
-        """Raises the exception that ended the call. Its context is `known`, the outcome of the message."""
+    def raise_interruption(self, known: _errors.Error) -> None:
+        """Raises the exception that ended the call, with `known`, the message's outcome, in its chain of contexts."""
         interruption = self.raised[0]
-        self.raised.clear()  # breaks a cycle: the traceback refers to this frame
-        if interruption is not None:
-            interruption.__context__ = known
+        _errors.attach(interruption, known)
+        try:
             raise interruption
+        finally:
+            self.raised.clear()  # breaks a cycle: the traceback refers to this frame
+            del interruption
 
     def run(self, function: Callable[..., object], *args: object) -> None:
         """Calls `function`, a waiting function of the library. Afterwards `raised` holds what ended it."""
@@ -85,22 +79,13 @@ class Call:
             in_flight.discard(self)
             thread.call = outer
 
-    def run_many(self, client: int, messages: c.Array[_native.Message], results: c.Array[c.c_void_p]) -> None:
-        """Calls `ue_send_conversations`."""
-
-        def send() -> None:
-            teller = c.py_object(_here.thread.answers)
-            _native.lib.ue_send_conversations(client, messages, len(messages), _progress, teller, results)
-
-        self.run(send)
-
 
 class _Thread:
     """The state of one thread that the callbacks use."""
 
     __slots__ = ("answers", "asked", "call", "ident", "lines")
 
-    answers: GeneratorType[int, int | None, None]
+    answers: GeneratorType[int, None, None]
     asked: Callable[[], int]
     call: Call
     ident: int
@@ -115,7 +100,7 @@ class _Thread:
         """Passes the lines to `logging`."""
         lines, self.lines = self.lines, {}
         for level, text in lines.items():
-            _logger.log(_LEVELS[level.value], "%s", text.decode("utf-8", "replace"))
+            LOGGER.log(_LEVELS[level.value], "%s", text.decode("utf-8", "replace"))
 
 
 class _Here(threading.local):
@@ -129,7 +114,7 @@ class _Here(threading.local):
 
     def renew(self) -> None:
         """Starts a new generator. One is reused for many calls: closing a generator can itself run signal handlers."""
-        answers = cast("GeneratorType[int, int | None, None]", _answers(self))
+        answers = cast("GeneratorType[int, None, None]", _answers(self))
         self.thread.answers, self.thread.asked = answers, answers.__next__
         next(answers)
 
@@ -140,16 +125,14 @@ class _Here(threading.local):
     __setitem__ = property(operator.attrgetter("thread.lines.__setitem__"))
 
 
-def _answers(here: _Here) -> Generator[int, int | None, None]:
+def _answers(here: _Here) -> Generator[int, None, None]:
     """Yields, each time it is resumed, whether the call must end: 0 means no."""
     while True:
         try:
             while True:
-                done = yield len(here.thread.call.raised)
+                yield len(here.thread.call.raised)
                 if here.thread.lines:
                     here.thread.log()
-                if done is not None and not here.thread.call.raised:
-                    here.thread.call.progress(done)
         except GeneratorExit:
             return
         except BaseException as error:  # noqa: BLE001 (raised after the call)
@@ -159,14 +142,19 @@ def _answers(here: _Here) -> Generator[int, int | None, None]:
 _here: Final = _Here()
 _interrupt: Final = _native.InterruptFn(operator.methodcaller("asked"))
 _log: Final = _native.LogFn(operator.setitem)
-_progress: Final = _native.ProgressFn(GeneratorType.send)
 
 
 def connect(options: _native.Options) -> None:
     """Sets the callbacks of a client. The log level is the lowest one that the logger is enabled for."""
     options.interrupt, options.interrupt_user_data = _interrupt, _here
     options.log, options.log_user_data = _log, _here
-    options.log_level = max((level for level, ours in _LEVELS.items() if _logger.isEnabledFor(ours)), default=0)
+    options.log_level = max((level for level, ours in _LEVELS.items() if LOGGER.isEnabledFor(ours)), default=0)
+
+
+def log_lines() -> None:
+    """Passes the lines that have come on this thread to `logging`."""
+    if _here.thread.lines:
+        _here.thread.log()
 
 
 in_flight: Final[set[Call]] = set()

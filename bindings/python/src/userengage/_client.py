@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import _call, _convert, _many
+from . import _batch, _call, _convert
 from ._base_client import BaseClient
-from ._many import Progress
+from ._batch import OnResult, Progress
+from ._queue import FROM_TURN
 from ._result import Result
 from ._types import ClientUserId, Message, SourceContext
 
@@ -35,12 +36,13 @@ class Client(BaseClient):
         user: int | None = None,
         source: int | None = None,
         source_context: SourceContext | None = None,
+        timeout: float | None = None,
     ) -> Result:
-        """Sends one message and waits for its outcome, at most the client's `timeout`.
+        """Sends one message and waits for its outcome, at most `timeout`.
 
         Many threads may call it at once; other threads run while it waits. Ctrl-C, or any other exception of a signal
-        handler, ends the call. The `__context__` of that exception says what is known of the message. It is None if
-        nothing was sent yet, or if the message had just been delivered.
+        handler, ends the call. The `__context__` of that exception, or of the last one in its chain, is an `Error` that
+        says what is known of the message.
 
         Args:
             client_user_id: Who gets the message: an int, or any str but "", "." and "..".
@@ -48,20 +50,28 @@ class Client(BaseClient):
             user: The id of the agent who writes. Default: none given.
             source: A `Source`, or another positive number. Default: none given.
             source_context: Additional fields: a mapping or a list that can be written as JSON. Default: none given.
+            timeout: The deadline: seconds for the whole call. Default: the client's `timeout`.
 
         Returns:
             The details of the delivery. Returns only if the message was delivered.
 
         Raises:
             InvalidArgumentError: An argument cannot be used; nothing was sent.
-            Error: The message was not delivered, or its delivery is unknown: see `delivery`. Each kind of failure has
-                its own class.
+            Error: The message was not delivered, or its delivery is unknown: see `delivery`, and `retry` for what to
+                do. Each kind of failure has its own class, and is a `RetryableError`, a `PermanentError` or an
+                `UncertainError`, too.
             TypeError: An argument is of a wrong type; nothing was sent.
         """
-        return self._send(_convert.message(client_user_id, content, user, source, source_context), _call.Call())
+        message = _convert.message(client_user_id, content, user, source, source_context, timeout)
+        return self._send(message, _call.Call())
 
     def send_conversations(
-        self, messages: Iterable[Message | Mapping[str, Any]], *, progress: Progress = False
+        self,
+        messages: Iterable[Message | Mapping[str, Any]],
+        *,
+        on_result: OnResult | None = None,
+        progress: Progress = False,
+        max_failures_in_a_row: int | None = None,
     ) -> list[Result]:
         """Sends many messages, over at most `max_connections` connections at once, and waits for all.
 
@@ -69,27 +79,35 @@ class Client(BaseClient):
         when its turn comes: a low rate limit or a long pause makes the call long, but fails no message.
 
         Args:
-            messages: Each a `Message`, or a mapping of its fields. They are read and sent in steps of 1000, so a
+            messages: Each a `Message`, or a mapping of its fields. At most 32 for each connection are read ahead, so a
                 generator may have any length.
+            on_result: A function that is called with the index and the `Result` of each message as soon as it is known,
+                on this thread: a program that notes it down knows what it sent, however it ends. If it returns a
+                `BatchFlow`, the batch goes on as that says.
             progress: A function that is called with the number of messages done; or True for a bar, if tqdm is
                 installed.
+            max_failures_in_a_row: After so many failures in a row that are no fault of a message (the delivery is
+                unknown, no connection, 401, 403, 429, 5xx) no further message is begun: an outage makes ten unknown
+                messages, not ten thousand. Default: no limit.
 
         Returns:
             The outcome of each message, in the order of the messages. A message that was not delivered does not raise
-            here: look at `delivery` and `message` of each. A message with an argument that cannot be used has the
-            status INVALID_ARGUMENT.
+            here: look at `retry` and `message` of each. A message with an argument that cannot be used has the status
+            INVALID_ARGUMENT. After an early end (`BatchFlow`, `max_failures_in_a_row`, `close`) the further messages of
+            a list are CANCELLED, SUSPENDED or CLOSED; those of an iterator are not read, and have no outcome.
 
         Raises:
-            BaseException: The exception of a signal handler (KeyboardInterrupt), of `messages` or of `progress`. It
-                ends the sending. Its `__context__` is a `CancelledError` whose `results` hold the outcomes so far.
-            TypeError: `messages` or `progress` is of a wrong type; nothing was sent.
+            BaseException: The exception of a signal handler (KeyboardInterrupt), of `on_result` or of `progress`. It
+                ends the messages in flight. That of `messages` is raised when those in flight are finished. In the
+                chain of `__context__` is a `CancelledError` whose `results` hold the outcome of each message that was
+                read.
+            ClosedError: The client was closed before the call; nothing was sent.
+            ConnectError: The process has run out of descriptors; nothing was sent.
+            TypeError: An argument is of a wrong type; nothing was sent.
         """
-        _many.check(messages, progress)
-        results: list[Result] = []
-        with _many.kept(results), _many.shown(progress, messages) as tell:
-            for step in _many.steps(messages, results):
-                _many.send(self._handle, step, _call.Call(), tell, results)
-        return results
+        _batch.check(messages, on_result, progress)
+        queue = self._new_queue(FROM_TURN, max_failures_in_a_row)
+        return _batch.send(_batch.Batch(queue, messages, on_result, progress, queue.push), messages, self._ahead)
 
     def close(self) -> None:
         """Ends the calls in flight in other threads, and every later one, with `ClosedError`. Does not wait."""

@@ -25,6 +25,7 @@ def message(
     user: int | None = None,
     source: int | None = None,
     source_context: SourceContext | None = None,
+    timeout: float | None = None,
 ) -> _native.Message:
     """A message for the library."""
     id_text = identifier("client_user_id", client_user_id)
@@ -39,6 +40,8 @@ def message(
         context_text,
         len(id_text),
         len(content_text),
+        0 if context_text is None else len(context_text),
+        0 if timeout is None else milliseconds("timeout", timeout),
     )
 
 

@@ -1,6 +1,7 @@
 """The parts of `include/userengage.h` that are used, in ctypes."""
 
 import ctypes as c
+import sys
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -15,7 +16,9 @@ class Level(c.c_int32):
 
 LogFn = c.CFUNCTYPE(None, c.py_object, Level, c.c_char_p)
 InterruptFn = c.CFUNCTYPE(c.c_int32, c.py_object)
-ProgressFn = c.CFUNCTYPE(c.c_int32, c.py_object, c.c_size_t)  # the third argument is not needed and left out
+
+
+Fd = c.c_size_t if sys.platform == "win32" else c.c_int
 
 
 class Options(c.Structure):
@@ -55,6 +58,20 @@ class Message(c.Structure):
         ("client_user_id_length", c.c_size_t),
         ("content_length", c.c_size_t),
         ("source_context_length", c.c_size_t),
+        ("timeout_ms", c.c_uint32),
+        ("cancel", c.c_void_p),
+        ("user_data", c.c_void_p),
+    )
+
+
+class QueueOptions(c.Structure):
+    """`ue_queue_options`"""
+
+    _fields_ = (
+        ("struct_size", c.c_size_t),
+        ("capacity", c.c_uint32),
+        ("max_failures_in_a_row", c.c_uint32),
+        ("timeout_from", c.c_int32),
     )
 
 
@@ -79,6 +96,8 @@ class Outcome(c.Structure):
         ("detail_length", c.c_size_t),
         ("message_length", c.c_size_t),
         ("body_length", c.c_size_t),
+        ("retry", c.c_int32),
+        ("user_data", c.c_void_p),
     )
 
 
@@ -89,14 +108,17 @@ _ResultOut = c.POINTER(c.c_void_p)
 _WAITING: Final[_Signatures] = {
     "ue_client_new": (c.c_void_p, (c.c_char_p, c.POINTER(Options), _ResultOut)),
     "ue_send_conversation": (c.c_int32, (c.c_void_p, c.POINTER(Message), _ResultOut)),
-    "ue_send_conversations": (
-        c.c_int32,
-        (c.c_void_p, c.POINTER(Message), c.c_size_t, ProgressFn, c.py_object, _ResultOut),
-    ),
     "ue_free": (None, (c.c_void_p,)),
+    "ue_queue_new": (c.c_void_p, (c.c_void_p, c.POINTER(QueueOptions), _ResultOut)),
+    "ue_queue_free": (None, (c.c_void_p,)),
 }
 _QUICK: Final[_Signatures] = {
     "ue_client_close": (None, (c.c_void_p,)),
+    "ue_queue_push": (c.c_int32, (c.c_void_p, c.POINTER(Message), _ResultOut)),
+    "ue_queue_fd": (Fd, (c.c_void_p,)),
+    "ue_queue_take": (c.c_size_t, (c.c_void_p, _ResultOut, c.c_size_t)),
+    "ue_queue_cancel": (c.c_size_t, (c.c_void_p, c.c_void_p)),
+    "ue_queue_stop": (None, (c.c_void_p,)),
     "ue_result_read": (c.c_bool, (c.c_void_p, c.POINTER(Outcome))),
     "ue_result_free": (None, (c.c_void_p,)),
     "ue_version": (c.c_char_p, ()),

@@ -2,8 +2,9 @@
 
 import ctypes as c
 import struct
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import Final, NamedTuple, Optional, Union
+from typing import Any, Final, NamedTuple, Optional, Union
 
 from . import _native
 
@@ -27,6 +28,8 @@ class Status(IntEnum):
         CLOSED: The client was closed.
         CANCELLED: The call was interrupted or cancelled.
         INTERNAL: A bug in the library, which was caught; or a kind that only a newer version of this package knows.
+        QUEUE_FULL: The queue had no room. This package's own queues have no limit.
+        SUSPENDED: Nothing was sent: `max_failures_in_a_row` messages before failed for reasons that are not theirs.
     """
 
     OK = 0
@@ -44,20 +47,37 @@ class Status(IntEnum):
     CLOSED = 12
     CANCELLED = 13
     INTERNAL = 14
+    QUEUE_FULL = 15
+    SUSPENDED = 16
 
 
 class Delivery(IntEnum):
-    """What is known of a message: can it be sent again without the risk of showing it twice?
+    """What is known of a message: could the customer have seen it? `Retry` says whether to send it again.
 
     Members:
         UNKNOWN: The request went out, and nothing proves what became of it.
-        NOT_DELIVERED: It never went out whole, or was refused: sending again is safe.
-        DELIVERED: The service accepted it: do not send again.
+        NOT_DELIVERED: It never went out whole, or was refused: the customer has not seen it.
+        DELIVERED: The service accepted it.
     """
 
-    UNKNOWN = 0
-    NOT_DELIVERED = 1
-    DELIVERED = 2
+    UNKNOWN = 100
+    NOT_DELIVERED = 101
+    DELIVERED = 102
+
+
+class Retry(IntEnum):
+    """Whether sending a message again can help.
+
+    Members:
+        DECIDE: The customer may have seen it: a person, or the application, has to decide.
+        LATER: It was not delivered. Sending it again later is safe, and can help: the network, the service, the API key
+            or the configuration was at fault, not the message.
+        NEVER: It was delivered; or it will fail again, because its content or its user is wrong.
+    """
+
+    DECIDE = 200
+    LATER = 201
+    NEVER = 202
 
 
 class Result(NamedTuple):
@@ -77,6 +97,8 @@ class Result(NamedTuple):
         message: One line for a person: what happened, what is known, what to do. "": the message was delivered.
         body: The body of the last answer as it came, at most 64 KiB of it. It may quote the message:
             keep it out of logs.
+        retry: Whether sending the message again can help.
+        reference: The `reference` of the `Message`.
     """
 
     status: Status
@@ -91,16 +113,41 @@ class Result(NamedTuple):
     detail: str
     message: str
     body: bytes
+    retry: Retry
+    reference: Any = None
 
-    def __repr__(self) -> str:  # without the body
-        shown = ("status", "delivery", "http_status", "conversation_id", "attempts", "request_id", "message")
+    @property
+    def retryable(self) -> bool:
+        """Whether `retry` is `Retry.LATER`: sending the message again later is safe, and can help."""
+        return self.retry is Retry.LATER
+
+    def __repr__(self) -> str:  # without the body and the reference
+        shown = ("status", "delivery", "retry", "http_status", "conversation_id", "attempts", "request_id", "message")
         fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
         return f"Result({fields})"
 
 
-def not_sent(status: Status, message: str) -> Result:
+def not_sent(
+    status: Status,
+    message: str,
+    reference: object = None,
+    *,
+    delivery: Delivery = Delivery.NOT_DELIVERED,
+    retry: Retry = Retry.LATER,
+) -> Result:
     """The outcome of a call that does not reach the library."""
-    return Result(status, Delivery.NOT_DELIVERED, False, None, None, None, 0, 0.0, None, "", message, b"")
+    return Result(status, delivery, False, None, None, None, 0, 0.0, None, "", message, b"", retry, reference)
+
+
+def invalid(message: str, reference: object = None) -> Result:
+    """The outcome of a message that cannot be passed to the library."""
+    return not_sent(Status.INVALID_ARGUMENT, message, reference, retry=Retry.NEVER)
+
+
+def count(results: Sequence[Result]) -> tuple[int, int]:
+    """How many were delivered, and of how many it is unknown."""
+    deliveries = [result.delivery for result in results]
+    return deliveries.count(Delivery.DELIVERED), deliveries.count(Delivery.UNKNOWN)
 
 
 NOT_BEGUN: Final = not_sent(
@@ -111,18 +158,23 @@ NOT_BEGUN: Final = not_sent(
 # A dict lookup is several times as fast as the enum's, and so is a global name for a member.
 _OTHER_STATUS: Final = Status.INTERNAL
 _OTHER_DELIVERY: Final = Delivery.UNKNOWN
+_OTHER_RETRY: Final = Retry.DECIDE
 _STATUSES: Final = {int(status): status for status in Status}
 _DELIVERIES: Final = {int(delivery): delivery for delivery in Delivery}
+_RETRIES: Final = {int(retry): retry for retry in Retry}
 
 _OUTCOME_SIZE: Final = c.sizeof(_native.Outcome)
 # Reads all fields of an outcome at once, which is faster than one by one.
-_unpack: Final = struct.Struct("@NiiiI?qqQ4P4N").unpack_from
+_unpack: Final = struct.Struct("@NiiiI?qqQ4P4NiP").unpack_from
 
 
 def take(handle: Union[c.c_void_p, int, None]) -> Result:
     """Copies a `ue_result`. The caller still owns and frees it."""
-    if not handle:
-        return NOT_BEGUN
+    return take_with_user_data(handle)[0] if handle else NOT_BEGUN
+
+
+def take_with_user_data(handle: Union[c.c_void_p, int]) -> tuple[Result, int]:
+    """Copies a `ue_result`, and the user_data of its message. The caller still owns and frees it."""
     outcome = _native.Outcome(_OUTCOME_SIZE)
     _native.lib.ue_result_read(handle, outcome)
     (
@@ -143,11 +195,13 @@ def take(handle: Union[c.c_void_p, int, None]) -> Result:
         detail_length,
         message_length,
         body_length,
+        retry,
+        user_data,
     ) = _unpack(outcome)
     body = outcome.body
     if len(body) != body_length:  # there is a NUL in it
         body = c.string_at(body_at, body_length)
-    return Result._make(
+    result = Result._make(
         (
             _STATUSES.get(status, _OTHER_STATUS),
             _DELIVERIES.get(delivery, _OTHER_DELIVERY),
@@ -161,5 +215,8 @@ def take(handle: Union[c.c_void_p, int, None]) -> Result:
             outcome.detail.decode("utf-8", "replace") if detail_length else "",
             outcome.message.decode("utf-8", "replace") if message_length else "",
             body,
+            _RETRIES.get(retry, _OTHER_RETRY),
+            None,
         )
     )
+    return result, user_data
