@@ -21,6 +21,6 @@ with userengage.Client(base_url=os.environ.get("UE_BASE_URL")) as client:
             source_context={"name": "This is source_context used in API", "id": 123},
         )
     except userengage.Error as error:
-        sys.exit(f"{error.delivery.name}: {error}")
+        sys.exit(f"{error.delivery.name}, retry {error.retry.name}: {error}")
 
 print(f"{result.delivery.name}: HTTP {result.http_status} after {result.elapsed * 1000:.1f} ms")

@@ -23,9 +23,9 @@ def place_order(client_user_id: str) -> tuple[str, str]:
     except userengage.NotFoundError:
         return "404 Not Found", "There is no such customer."
     except userengage.Error as error:
-        if error.delivery is userengage.Delivery.NOT_DELIVERED:
+        if error.retryable:
             return "202 Accepted", "The order is placed; the message can safely be sent again later."
-        return "202 Accepted", "The order is placed; the message may have been shown."
+        return "202 Accepted", "The order is placed; the message needs a person to look at it."
     return "201 Created", "The order is placed, and the customer knows."
 
 

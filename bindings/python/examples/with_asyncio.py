@@ -13,10 +13,10 @@ import userengage
 async def greet(client: userengage.AsyncClient, client_user_id: str) -> None:
     """Sends one message, within 5 seconds."""
     try:
-        await asyncio.wait_for(client.send_conversation(client_user_id, "Hi <b>user</b>!"), 5)
+        await client.send_conversation(client_user_id, "Hi <b>user</b>!", timeout=5)
         print(f"{client_user_id}: delivered")
-    except asyncio.TimeoutError:
-        print(f"{client_user_id}: not in time; look at the conversation before you send it again")
+    except userengage.RetryableError as error:
+        print(f"{client_user_id}: to be sent again later: {error}")
     except userengage.Error as error:
         print(f"{client_user_id}: {error}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,7 @@ def test_send_says_that_it_was_delivered(sandbox: Sandbox, user_id: str) -> None
 def test_send_says_what_is_wrong(sandbox: Sandbox) -> None:
     done = run(sandbox, "send.py", "missing-user")
     assert done.returncode == 1
-    assert done.stderr.startswith("NOT_DELIVERED: The service answered 404 Not Found")
+    assert done.stderr.startswith("NOT_DELIVERED, retry NEVER: The service answered 404 Not Found")
 
 
 def test_worker_reports_what_was_not_delivered(sandbox: Sandbox, user_id: str, tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_worker_reports_what_was_not_delivered(sandbox: Sandbox, user_id: str, t
     messages.write_text(f"client_user_id,content\n{user_id},one\nmissing-user,two\n{user_id},three\n")
     done = run(sandbox, "worker.py", str(messages))
     assert (done.returncode, done.stdout) == (1, "2 delivered, 1 not.\n")
-    assert done.stderr.startswith("missing-user: NOT_DELIVERED: The service answered 404 Not Found")
+    assert done.stderr.startswith("missing-user: correct it: it would fail again: The service answered 404 Not Found")
     assert len(sandbox.requests(user_id)) == 2
 
 
@@ -67,3 +68,26 @@ def test_the_view_answers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, cli
     environ = {"CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
     assert application(environ, lambda status, _headers: answered.append(status))
     assert answered == [status]
+
+
+def test_worker_that_is_interrupted_says_of_every_message_what_to_do(
+    sandbox: Sandbox, user_id: str, tmp_path: Path
+) -> None:
+    sandbox.order("hang", user_id)
+    messages = tmp_path / "messages.csv"
+    messages.write_text("client_user_id,content\n" + f"{user_id},Hi\n" * 1_000)
+    with subprocess.Popen(
+        [sys.executable, EXAMPLES / "worker.py", str(messages)],
+        env=sandbox.environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as worker:
+        sandbox.wait_for_request(user_id)
+        worker.send_signal(signal.SIGINT)
+        assert worker.stderr is not None
+        first, *rest, last = worker.stderr.read().splitlines()
+    assert first.startswith(f"{user_id}: look at the conversation before you send it again: The call was cancelled.")
+    assert len(rest) == 999
+    assert all(line.startswith(f"{user_id}: send it again later: ") for line in rest)
+    assert last.startswith("Interrupted. Of the messages ")
+    assert worker.returncode == 1

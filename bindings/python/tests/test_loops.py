@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Awaitable, Iterator
 from typing import Any, Callable
@@ -366,3 +367,29 @@ def test_an_outage_makes_as_many_failures_as_were_allowed(
 
     statuses = [result.status for result in run(test)]
     assert statuses == [Status.SERVER_ERROR] * 3 + [Status.SUSPENDED] * 297
+
+
+def test_what_is_refused_leaves_nothing_behind(run: Callable[..., Any]) -> None:
+    async def test(client: AsyncClient) -> None:
+        with pytest.raises(userengage.InvalidArgumentError):
+            await client.send_conversation("a\nb", "Hi")
+        assert client._queue().queue.waiting == {}
+
+    run(test)
+
+
+def test_a_handler_of_the_log_that_raises_ends_no_call(
+    run: Callable[..., Any], user_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_record: logging.LogRecord) -> bool:
+        raise LookupError
+
+    async def test(client: AsyncClient) -> None:
+        for number in range(3):
+            with pytest.raises(userengage.NotFoundError):
+                await client.send_conversation(f"missing-{user_id}-{number}", "Hi")
+
+    monkeypatch.setattr(sys, "excepthook", lambda *_error: None)  # trio
+    monkeypatch.setattr(logging.getLogger("asyncio"), "disabled", True)
+    monkeypatch.setattr(logging.getLogger("userengage"), "filters", [broken])
+    run(test)
