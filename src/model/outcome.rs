@@ -93,7 +93,7 @@ impl Outcome {
     pub(crate) fn new(status: Status, delivery: Delivery) -> Self {
         let retry = match (status, delivery) {
             (_, Delivery::Unknown) => Retry::Decide,
-            (Status::InvalidArgument, _) | (_, Delivery::Delivered) => Retry::Never,
+            (Status::Ok | Status::InvalidArgument, _) | (_, Delivery::Delivered) => Retry::Never,
             (_, Delivery::NotDelivered) => Retry::Later,
         };
         Outcome {

@@ -11,7 +11,7 @@ use crate::model::outcome::{Delivery, Error, Outcome, Status};
 use crate::send::attempts;
 use crate::send::client::Core;
 use crate::send::queue::{Queue, Shared, Tag};
-use crate::sys::{self, CancelReason, panic};
+use crate::sys::{self, CancelReason, Lease, panic};
 
 /// The messages of a batch, by index.
 pub(crate) trait Messages {
@@ -53,7 +53,7 @@ const AHEAD_BYTES: usize = 4 << 20;
 /// # Errors
 /// The outcome of every message that was not passed to `on_outcome`.
 pub(crate) fn run(
-    core: &Arc<Core>,
+    core: Lease<Core>,
     messages: &dyn Messages,
     options: &BatchOptions,
     on_outcome: &mut dyn FnMut(usize, Outcome) -> BatchFlow,
@@ -63,10 +63,10 @@ pub(crate) fn run(
         max_failures_in_a_row: options.max_failures_in_a_row,
         ..QueueOptions::default()
     };
-    let queue = Queue::new(core.clone(), of_queue)?;
+    let queue = Queue::lent(core.clone(), of_queue)?;
     let context = core.process()?.context.for_call(options.cancel.as_ref().map(|cancel| cancel.signal().clone()));
     let ahead = AHEAD * core.max_connections();
-    let batch = Batch { core, messages, queue: queue.shared()?, context: &context, ahead };
+    let batch = Batch { core: &core, messages, queue: queue.shared()?, context: &context, ahead };
     batch.run(&mut Progress { left: messages.count(), next: 0, ending: None, on_outcome })
 }
 

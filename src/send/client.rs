@@ -15,7 +15,7 @@ use crate::send::attempts::{Attempts, Clock};
 use crate::send::batch::{self, Messages};
 use crate::send::process::{Call, ProcessState};
 use crate::send::queue::Queue;
-use crate::sys::{self, PerProcess};
+use crate::sys::{self, Owner, PerProcess};
 
 /// Sends messages. Share one client among any number of threads: it keeps idle connections in a pool and reuses them.
 ///
@@ -23,7 +23,7 @@ use crate::sys::{self, PerProcess};
 /// parent's. A call in flight belongs to the parent: if a callback forks, the call ends in the child as
 /// [`Status::Cancelled`], with [`Delivery::Unknown`]. Dropping a client and its queues closes its connections.
 pub struct Client {
-    core: Arc<Core>,
+    core: Owner<Core>,
 }
 
 /// A client, as its queues share it.
@@ -71,7 +71,7 @@ impl Client {
             closed: AtomicBool::new(false),
             process,
         };
-        Ok(Client { core: Arc::new(core) })
+        Ok(Client { core: Owner::new(core) })
     }
 
     /// Sends `message` and waits for the outcome, at most [`Options::timeout`].
@@ -127,7 +127,7 @@ impl Client {
         options: &BatchOptions,
         on_outcome: &mut dyn FnMut(usize, Outcome) -> BatchFlow,
     ) -> Result<(), Error> {
-        batch::run(&self.core, &messages, options, on_outcome)
+        batch::run(self.core.lease(), &messages, options, on_outcome)
     }
 
     /// Makes a queue, which sends messages without waiting for them.
@@ -136,7 +136,7 @@ impl Client {
     /// [`Status::InvalidArgument`] if an option cannot be used. [`Status::Connect`] if the process has no descriptors
     /// left. [`Status::Closed`] after [`Client::close`].
     pub fn queue(&self, options: QueueOptions) -> Result<Queue, Error> {
-        Queue::new(self.core.clone(), options)
+        Queue::new(&self.core, options)
     }
 
     /// Closes the client: cancels the calls in flight in other threads and in queues, makes every later call fail, both

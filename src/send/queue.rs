@@ -25,7 +25,7 @@ use crate::model::outcome::{Error, Outcome, Status};
 use crate::send::attempts::{self, Clock};
 use crate::send::client::Core;
 use crate::send::process::{ProcessState, no_sockets};
-use crate::sys::{self, CancelReason, CancelSignal, Interest, Pair, PerProcess, panic};
+use crate::sys::{self, CancelReason, CancelSignal, Interest, Lease, Owner, Pair, PerProcess, panic};
 
 use self::driver::{Driver, LONGEST_SLEEP};
 use self::state::{Job, State, Worker};
@@ -41,11 +41,13 @@ pub use self::submission::Submission;
 /// After `fork()` the child has an empty queue: what was pushed before stays with the parent. Dropping a queue ends what
 /// is in flight and waits for its thread, which takes milliseconds; each [`Submission`] gets its outcome.
 pub struct Queue {
-    core: Arc<Core>,
     options: QueueOptions,
     /// Whether a panic in a worker is reported to nobody: the queue was made from C.
     is_guarded: bool,
     process: PerProcess<Running>,
+    core: Lease<Core>,
+    /// Keeps the core in the child of a fork, too, unless the queue is that of a call on the client.
+    _owner: Option<Owner<Core>>,
 }
 
 /// What the outcome of a message is returned to.
@@ -57,13 +59,20 @@ pub(crate) enum Tag {
 }
 
 impl Queue {
-    pub(crate) fn new(core: Arc<Core>, options: QueueOptions) -> Result<Self, Error> {
+    pub(crate) fn new(core: &Owner<Core>, options: QueueOptions) -> Result<Self, Error> {
+        let mut queue = Queue::lent(core.lease(), options)?;
+        queue._owner = Some(core.clone());
+        Ok(queue)
+    }
+
+    /// A queue that the client outlives.
+    pub(super) fn lent(core: Lease<Core>, options: QueueOptions) -> Result<Self, Error> {
         if options.capacity == 0 {
             return Err(Error::invalid("capacity is 0, with which nothing can be sent: give 1 or more"));
         }
         let is_guarded = panic::is_guarded();
         let running = Running::new(&core, &options, is_guarded)?;
-        Ok(Queue { core, options, is_guarded, process: PerProcess::new(running) })
+        Ok(Queue { options, is_guarded, process: PerProcess::new(running), core, _owner: None })
     }
 
     /// Copies `message`, and returns at once. The [`Submission`] is a `Future`, on no runtime in particular, of what
@@ -161,7 +170,7 @@ struct Running {
 }
 
 impl Running {
-    fn new(core: &Arc<Core>, options: &QueueOptions, is_guarded: bool) -> Result<Self, Error> {
+    fn new(core: &Lease<Core>, options: &QueueOptions, is_guarded: bool) -> Result<Self, Error> {
         let process = core.process()?.clone();
         if core.is_closed() {
             return Err(closed("The client was closed"));
@@ -191,7 +200,7 @@ impl Drop for Running {
 
 /// What the queue of one process, its workers and its submissions share.
 pub(super) struct Shared {
-    core: Arc<Core>,
+    core: Lease<Core>,
     process: Arc<ProcessState>,
     capacity: usize,
     timeout_from: TimeoutFrom,

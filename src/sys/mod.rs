@@ -12,11 +12,13 @@ use std::time::Duration;
 
 mod cancel;
 mod fiber;
+mod lease;
 pub(crate) mod panic;
 mod per_process;
 
 pub(crate) use cancel::{CancelReason, CancelSignal, Watch};
 pub(crate) use fiber::{Fiber, park, wait};
+pub(crate) use lease::{Lease, Owner};
 pub(crate) use per_process::PerProcess;
 
 #[cfg(unix)]

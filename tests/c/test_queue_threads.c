@@ -169,11 +169,9 @@ static void without_descriptors_there_is_no_queue_and_an_error(void) {
   CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
   CHECK(second == NULL);
   CHECK_INT(ue_result_status(made), UE_CONNECT);
-  CHECK_INT(status, UE_CONNECT); /* its first worker could not be made */
-  CHECK_INT(ue_result_delivery(refused), UE_NOT_DELIVERED);
+  CHECK_INT(status, UE_OK); /* a message needs a descriptor only for its connection: it is tried again */
   ue_result_free(made);
   ue_result_free(refused);
-  CHECK_INT(push_to(queue, "2207", NULL), UE_OK);
   check_next(queue, NULL, UE_OK, UE_DELIVERED);
   CHECK_INT(ue_queue_take(queue, NULL, 5), 0);
   ue_queue_free(queue);
