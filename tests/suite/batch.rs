@@ -379,7 +379,9 @@ fn in_an_outage(fault: serde_json::Value, most: u32, connections: u32) -> (Vec<O
     let client = client_of(&sandbox, |options| {
         options.max_connections = connections;
         options.max_attempts = 1;
-        options.timeout = Duration::from_millis(500);
+        if fault["fault"] == "hang" {
+            options.timeout = Duration::from_millis(500);
+        }
     });
     let mut options = BatchOptions::default();
     options.max_failures_in_a_row = most;

@@ -84,17 +84,17 @@ fn a_turn_that_leaves_no_time_for_an_answer_is_not_taken() {
 
 #[test]
 fn a_message_may_have_a_timeout_of_its_own() {
-    let client = client_with(|options| options.timeout = Duration::from_millis(500));
-    for (own, late, expected) in [
-        (Duration::from_millis(200), json!({"fault": "hang"}), (Status::Timeout, Delivery::Unknown)),
-        (Duration::from_secs(20), json!({"fault": "delay", "ms": 700}), (Status::Ok, Delivery::Delivered)),
+    let (short, long) = (Duration::from_millis(300), Duration::from_secs(20));
+    for (of_client, own, fault, expected) in [
+        (long, short, json!({"fault": "hang"}), (Status::Timeout, Delivery::Unknown)),
+        (short, long, json!({"fault": "delay", "ms": 600}), (Status::Ok, Delivery::Delivered)),
     ] {
         let user = User::new();
-        user.order([late]);
+        user.order([fault]);
+        let client = client_with(|options| options.timeout = of_client);
         let (outcome, took) = timed(|| outcome(send(&client, &user.message().timeout(own))));
         assert_eq!((outcome.status(), outcome.delivery()), expected, "{outcome:?}");
-        assert!(took >= Duration::from_millis(200) && took < Duration::from_millis(1500), "{took:?}");
-        assert!(expected.0 == Status::Ok || took < Duration::from_millis(450), "{took:?}");
+        assert!(took >= short && took < Duration::from_secs(5), "{took:?}");
     }
 }
 

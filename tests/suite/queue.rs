@@ -150,7 +150,7 @@ fn a_timeout_from_the_push_ends_a_message_that_waits_though_all_workers_hang() {
         let took = started.elapsed();
         let got = (outcome.status(), outcome.delivery(), outcome.retry(), outcome.attempts());
         assert_eq!(got, (Status::Timeout, Delivery::NotDelivered, Retry::Later, 0), "{outcome:?}");
-        assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(800), "{took:?}");
+        assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(5), "{took:?}");
         assert!(outcome.elapsed() >= Duration::from_millis(300), "{outcome:?}");
         in_flight.cancel();
         waiting.remove(&10_000).unwrap().wait().unwrap();
@@ -187,24 +187,27 @@ fn a_timeout_from_the_turn_does_not_count_the_wait_for_it() {
 }
 
 /// Submits messages to 1,000 users, as far as the queue takes them. Returns what became of each.
-fn submit_1000(queue: &Queue) -> Vec<Outcome> {
-    let submitted: Vec<_> = (1..=1000_u64).map(|user| queue.submit(&Message::new(user, "Hi"))).collect();
+fn submit_1000(queue: &Queue, timeout: Duration) -> Vec<Outcome> {
+    let message = |user: u64| Message::new(user, "Hi").timeout(timeout);
+    let submitted: Vec<_> = (1..=1000).map(|user| queue.submit(&message(user))).collect();
     submitted.into_iter().map(|submitted| outcome(submitted.and_then(Submission::wait))).collect()
 }
 
 #[test]
 fn an_outage_makes_few_messages_unknown_until_resume() {
-    for fault in [json!({"fault": "status", "status": 502}), json!({"fault": "hang"})] {
+    for (fault, timeout) in
+        [(json!({"fault": "status", "status": 502}), LONG), (json!({"fault": "hang"}), Duration::from_millis(500))]
+    {
         let sandbox = own_sandbox(|_| ());
         let mut order = fault.clone();
         order["times"] = json!(10);
         sandbox.order(&order).unwrap();
         let mut options = options_for(&sandbox);
-        (options.timeout, options.max_attempts) = (Duration::from_millis(500), 1);
+        options.max_attempts = 1;
         let queue = queue_with(&Client::new(sandbox.api_key(), options).unwrap(), |options| {
             options.max_failures_in_a_row = 10;
         });
-        let outcomes = submit_1000(&queue);
+        let outcomes = submit_1000(&queue, timeout);
         let count = |delivery| outcomes.iter().filter(|outcome| outcome.delivery() == delivery).count();
         assert_eq!((count(Delivery::Unknown), count(Delivery::NotDelivered)), (10, 990), "{fault}");
         for outcome in outcomes.iter().filter(|outcome| outcome.delivery() == Delivery::NotDelivered) {
@@ -214,7 +217,7 @@ fn an_outage_makes_few_messages_unknown_until_resume() {
         assert_eq!(queue.submit(&Message::new(1, "Hi")).unwrap_err().status(), Status::Suspended);
         assert!(queue.wait(LONG));
         queue.resume();
-        assert!(submit_1000(&queue).iter().all(|outcome| outcome.status() == Status::Ok), "{fault}");
+        assert!(submit_1000(&queue, LONG).iter().all(|outcome| outcome.status() == Status::Ok), "{fault}");
     }
 }
 
@@ -265,7 +268,7 @@ fn a_delivery_lets_all_workers_begin_again() {
 fn stop_finishes_what_is_in_flight_and_makes_nothing_unknown() {
     let users: Vec<_> = (0..50).map(|_| User::new()).collect();
     for user in &users[..8] {
-        user.order([json!({"fault": "delay", "ms": 300, "store": "after"})]);
+        user.order([json!({"fault": "delay", "ms": 2000, "store": "after"})]);
     }
     let queue = queue(&client(DeliveryPolicy::AtMostOnce));
     let submissions: Vec<_> = users.iter().map(|user| queue.submit(&user.message()).unwrap()).collect();
@@ -275,14 +278,16 @@ fn stop_finishes_what_is_in_flight_and_makes_nothing_unknown() {
     assert_eq!((refused.status(), refused.delivery()), (Status::Closed, Delivery::NotDelivered));
     assert!(refused.to_string().starts_with("The queue was stopped"), "{refused}");
     for (index, submission) in submissions.into_iter().enumerate() {
-        let expected = if index < 8 { DELIVERED } else { (Status::Cancelled, Delivery::NotDelivered) };
-        assert_eq!(known(submission.wait()), expected, "{index}");
-        assert_eq!(users[index].shown(), usize::from(index < 8));
+        let known = known(submission.wait());
+        let was_begun = users[index].requests().len() == 1;
+        let expected = if was_begun { DELIVERED } else { (Status::Cancelled, Delivery::NotDelivered) };
+        assert_eq!(known, expected, "{index}");
+        assert!((was_begun || index >= 8) && users[index].shown() == usize::from(was_begun), "{index}");
     }
+    assert!(users[49].requests().is_empty());
     assert!(queue.wait(LONG));
 }
 
-/// A request is in the journal once it is answered or the message stored; with a delay before that, its head is read.
 fn queue_has_begun(users: &[User]) -> bool {
     users.iter().all(|user| user.requests().len() == 1)
 }
@@ -346,9 +351,7 @@ fn wait_says_whether_all_is_finished() {
 
 #[test]
 fn the_interrupt_callback_ends_a_wait_and_no_message() {
-    let user = User::new();
-    user.order([json!({"fault": "delay", "ms": 400})]);
-    let asked = Arc::new(AtomicUsize::new(0));
+    let (user, asked) = (hanging(), Arc::new(AtomicUsize::new(0)));
     let count = asked.clone();
     let client = client_with(|options| {
         options.interrupt = Some(Arc::new(move || count.fetch_add(1, Ordering::SeqCst) >= 1));
@@ -356,8 +359,11 @@ fn the_interrupt_callback_ends_a_wait_and_no_message() {
     let queue = queue(&client);
     let submission = queue.submit(&user.message()).unwrap();
     let (finished, took) = timed(|| queue.wait(LONG));
-    assert!(!finished && took < Duration::from_secs(2), "{took:?}");
-    assert_eq!((asked.load(Ordering::SeqCst), known(submission.wait())), (2, DELIVERED));
+    assert!(!finished && took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    until(|| user.requests().len() == 1);
+    submission.cancel();
+    assert_eq!(known(submission.wait()), (Status::Cancelled, Delivery::Unknown));
 }
 
 /// Nobody takes them from the queue: they must come all the same.

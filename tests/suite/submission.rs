@@ -9,7 +9,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use serde_json::json;
-use userengage::{Client, Delivery, DeliveryPolicy, Error, Outcome, Queue, QueueOptions, Status, Submission};
+use userengage::{Cancel, Client, Delivery, DeliveryPolicy, Error, Outcome, Queue, QueueOptions, Status, Submission};
 
 use super::support::*;
 
@@ -50,15 +50,23 @@ fn queue() -> Queue {
     client(DeliveryPolicy::AtMostOnce).queue(QueueOptions::default()).unwrap()
 }
 
-fn late(ms: u64) -> User {
-    let user = User::new();
-    user.order([json!({"fault": "delay", "ms": ms})]);
-    user
+/// A message in flight that ends, as unknown, when the cancel is triggered.
+fn in_flight(queue: &Queue) -> (User, Submission, Cancel) {
+    let (user, cancel) = (User::new(), Cancel::new().unwrap());
+    user.order([json!({"fault": "hang"})]);
+    let submission = queue.submit(&user.message().cancel(&cancel)).unwrap();
+    until(|| user.requests().len() == 1);
+    (user, submission, cancel)
+}
+
+fn status(sent: Result<Outcome, Error>) -> Status {
+    outcome(sent).status()
 }
 
 #[test]
 fn it_resolves_to_what_the_call_returns() {
-    let (queue, users) = (queue(), [late(50), User::new(), User::new()]);
+    let (queue, users) = (queue(), [User::new(), User::new(), User::new()]);
+    users[0].order([json!({"fault": "delay", "ms": 50})]);
     users[1].order([json!({"fault": "status", "status": 404})]);
     let outcomes = block_on(async {
         // All are submitted before the first is awaited.
@@ -75,15 +83,16 @@ fn it_resolves_to_what_the_call_returns() {
 
 #[test]
 fn its_waker_is_called_once_and_only_the_last_one() {
-    let (queue, user) = (queue(), late(200));
-    let mut submission = queue.submit(&user.message()).unwrap();
+    let queue = queue();
+    let (user, mut submission, cancel) = in_flight(&queue);
     let ((first, of_first), (last, of_last)) = (counting(), counting());
     for waker in [&of_first, &of_first, &of_last] {
         assert!(poll(&mut submission, waker).is_pending());
     }
-    assert!(queue.wait(Duration::from_secs(20)));
+    cancel.trigger();
     until(|| last.1.load(Ordering::SeqCst) > 0);
     assert!(poll(&mut submission, &of_last).is_ready());
+    assert!(queue.wait(Duration::from_secs(20)));
     assert_eq!((first.1.load(Ordering::SeqCst), last.1.load(Ordering::SeqCst)), (0, 1));
     assert_eq!(user.requests().len(), 1);
 }
@@ -128,18 +137,16 @@ fn dropped_early_it_ends_its_message_and_wakes_nobody() {
 
 #[test]
 fn it_may_be_polled_on_one_thread_and_finished_on_another() {
-    let (queue, user) = (queue(), late(100));
-    let mut submission = queue.submit(&user.message()).unwrap();
+    let queue = queue();
+    let (_user, mut submission, cancel) = in_flight(&queue);
     thread::scope(|threads| {
-        let first = threads.spawn(move || {
-            let is_pending = poll(&mut submission, Waker::noop()).is_pending();
-            (is_pending, submission)
-        });
+        let first = threads.spawn(move || (poll(&mut submission, Waker::noop()).is_pending(), submission));
         let (is_pending, submission) = first.join().unwrap();
         assert!(is_pending);
-        threads.spawn(|| block_on(submission).unwrap()).join().unwrap();
+        let second = threads.spawn(|| status(block_on(submission)));
+        cancel.trigger();
+        assert_eq!(second.join().unwrap(), Status::Cancelled);
     });
-    assert_eq!(user.shown(), 1);
 }
 
 #[test]
@@ -176,33 +183,29 @@ impl<F: Fn() + Send + Sync> Wake for Waking<F> {
 #[test]
 fn a_waker_may_drop_the_queue_on_the_workers_thread() {
     let queue = Arc::new(Mutex::new(Some(queue())));
-    let user = late(100);
-    let submit = |user: &User| queue.lock().unwrap().as_ref().unwrap().submit(&user.message()).unwrap();
-    let mut submission = submit(&user);
-    let other = User::new();
-    other.order([json!({"fault": "hang"})]);
-    let in_flight = submit(&other);
-    until(|| other.requests().len() == 1);
+    let hanging = || in_flight(queue.lock().unwrap().as_ref().unwrap());
+    let ((_first, mut submission, cancel), (_other, other_in_flight, _)) = (hanging(), hanging());
     let dropped = queue.clone();
     let waker = Waker::from(Arc::new(Waking(move || drop(dropped.lock().unwrap().take()))));
     assert!(poll(&mut submission, &waker).is_pending());
-    assert_eq!(outcome(in_flight.wait()).status(), Status::Cancelled);
+    cancel.trigger();
+    assert_eq!(status(other_in_flight.wait()), Status::Cancelled, "it ends with the queue");
     until(|| queue.lock().unwrap().is_none());
-    assert_eq!(outcome(submission.wait()).status(), Status::Ok);
+    assert_eq!(status(submission.wait()), Status::Cancelled);
 }
 
 #[test]
 fn a_waker_that_panics_ends_no_worker() {
-    let user = late(100);
     let client: Client = client_with(|options| options.max_connections = 1);
     let queue = client.queue(QueueOptions::default()).unwrap();
-    let mut submission = queue.submit(&user.message()).unwrap();
+    let (user, mut submission, cancel) = in_flight(&queue);
     let waker = Waker::from(Arc::new(Waking(|| panic!("a host's waker"))));
     assert!(poll(&mut submission, &waker).is_pending());
     let behind = queue.submit(&user.message()).unwrap();
-    assert_eq!(outcome(behind.wait()).status(), Status::Ok);
+    cancel.trigger();
+    assert_eq!(status(behind.wait()), Status::Ok);
     assert!(queue.wait(Duration::from_secs(20)));
-    assert_eq!(outcome(submission.wait()).status(), Status::Ok);
+    assert_eq!(status(submission.wait()), Status::Cancelled);
 }
 
 #[test]
