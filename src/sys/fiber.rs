@@ -57,8 +57,11 @@ impl Fiber {
         Ok(Fiber { coroutine: Coroutine::with_stack(DefaultStack::new(STACK)?, body), yielder, pause: Pause::Parked })
     }
 
-    /// Runs the fiber until it pauses again; a wait of it then returns `ready`. `false` if it has ended.
+    /// Runs the fiber until it pauses again; a wait of it then returns `ready`. `false` if it has ended, also before.
     pub fn resume(&mut self, ready: io::Result<Ready>) -> bool {
+        if self.coroutine.done() {
+            return false;
+        }
         let before = CURRENT.replace(self.yielder.get());
         let resumed = self.coroutine.resume(ready);
         CURRENT.set(before);
@@ -67,7 +70,10 @@ impl Fiber {
                 self.pause = pause;
                 true
             }
-            CoroutineResult::Return(()) => false,
+            CoroutineResult::Return(()) => {
+                self.pause = Pause::Parked; // what it waited for lay on its stack
+                false
+            }
         }
     }
 

@@ -36,6 +36,20 @@ fn a_fiber_runs_until_it_waits_and_goes_on_with_what_was_found() {
 }
 
 #[test]
+fn a_fiber_that_has_ended_waits_for_nothing_and_may_be_resumed_again() {
+    let (ours, _theirs) = pair().unwrap();
+    let mut fiber = Fiber::new(move || {
+        let interests = [Interest::read(&ours)];
+        drop(wait(&interests, Duration::from_secs(60), Instant::now()));
+    })
+    .unwrap();
+    assert!(fiber.resume(nothing()) && fiber.waits_for().is_some());
+    assert!(!fiber.resume(nothing()));
+    assert!(fiber.waits_for().is_none(), "what it waited for lay on its stack");
+    assert!(!fiber.resume(nothing()));
+}
+
+#[test]
 fn fibers_of_one_thread_wait_in_any_order_and_outside_of_them_a_wait_polls() {
     let (ours, theirs) = pair().unwrap();
     let interests = [Interest::read(&ours)];
