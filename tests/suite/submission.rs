@@ -181,7 +181,7 @@ impl<F: Fn() + Send + Sync> Wake for Waking<F> {
 }
 
 #[test]
-fn a_waker_may_drop_the_queue_on_the_workers_thread() {
+fn a_waker_may_drop_the_queue_on_the_queues_own_thread() {
     let queue = Arc::new(Mutex::new(Some(queue())));
     let hanging = || in_flight(queue.lock().unwrap().as_ref().unwrap());
     let ((_first, mut submission, cancel), (_other, other_in_flight, _)) = (hanging(), hanging());
@@ -195,7 +195,7 @@ fn a_waker_may_drop_the_queue_on_the_workers_thread() {
 }
 
 #[test]
-fn a_waker_that_panics_ends_no_worker() {
+fn a_waker_that_panics_ends_nothing_else() {
     let client: Client = client_with(|options| options.max_connections = 1);
     let queue = client.queue(QueueOptions::default()).unwrap();
     let (user, mut submission, cancel) = in_flight(&queue);
