@@ -80,10 +80,11 @@ impl Fiber {
     /// What the fiber waits for, and until when. `None` if it is parked.
     pub fn waits_for(&self) -> Option<(&[Interest], Instant)> {
         match self.pause {
-            // SAFETY: `wait` was given the slice, and returns only when the fiber is resumed, for which `self` must be
-            // borrowed anew.
             Pause::Poll { interests, count, until } => {
-                Some((unsafe { slice::from_raw_parts(interests, count) }, until))
+                // SAFETY: `wait` was given the slice, and returns only when the fiber is resumed, for which `self` must be
+                // borrowed anew.
+                let interests = unsafe { slice::from_raw_parts(interests, count) };
+                Some((interests, until))
             }
             Pause::Parked => None,
         }
