@@ -276,7 +276,7 @@ impl Shared {
             return Err(full(self.capacity));
         }
         let is_first = deadline.is_some_and(|deadline| state.watch(deadline));
-        state.add(Job { message, tag, user, pushed, deadline });
+        state.add(Box::new(Job { message, tag, user, pushed, deadline }));
         if state.driver.is_none() {
             self.start_driver(&mut state)?;
         }
@@ -293,7 +293,9 @@ impl Shared {
     fn start_driver(self: &Arc<Self>, state: &mut State) -> Result<(), Error> {
         let shared = self.clone();
         let drive = move || {
-            panic::contain(shared.is_guarded, || Driver::new(shared.clone()).run());
+            if panic::contain(shared.is_guarded, || Driver::new(shared.clone()).run()).is_none() {
+                shared.fail();
+            }
         };
         match sys::start_thread("userengage", drive) {
             Ok(driver) => {
@@ -305,6 +307,20 @@ impl Shared {
                 Err(not_started(&error))
             }
         }
+    }
+
+    /// The driver has panicked, which is a bug. Every message gets its outcome, and the next one starts another driver.
+    fn fail(&self) {
+        let mut state = self.lock();
+        let not_sent = "A fault of libuserengage was contained. The message was not delivered. Please report this.";
+        let mut ended = self.end_waiting(&mut state, |_| true, |_| Outcome::not_sent(Status::Internal, not_sent));
+        for tag in state.reset() {
+            ended.add(&mut state, tag, Outcome::panicked());
+        }
+        self.tell(&mut state);
+        self.check_idle(&state);
+        drop(state);
+        ended.tell();
     }
 
     fn can_begin(&self) -> bool {
@@ -415,7 +431,7 @@ impl Shared {
 
     /// Hands in the outcome of the last job of a worker, and takes the next one. Waits for one; `None` if the worker is to
     /// end.
-    fn next(&self, number: usize, finished: Option<(Job, Outcome)>) -> Option<Job> {
+    fn next(&self, number: usize, finished: Option<(Box<Job>, Outcome)>) -> Option<Box<Job>> {
         let mut state = self.lock();
         if let Some((job, outcome)) = finished {
             state.workers[number].release();

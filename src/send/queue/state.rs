@@ -49,9 +49,9 @@ impl Worker {
 
 pub(super) struct State {
     /// The messages that may be begun: no earlier one to the same user waits or is in flight.
-    ready: VecDeque<Job>,
+    ready: VecDeque<Box<Job>>,
     /// For each user with a message ready or in flight: the later messages, in order.
-    behind: HashMap<u64, VecDeque<Job>>,
+    behind: HashMap<u64, VecDeque<Box<Job>>>,
     /// The number of messages that wait, and the length of their texts.
     waiting: usize,
     waiting_bytes: usize,
@@ -161,7 +161,7 @@ impl State {
     }
 
     /// Adds a message. Returns whether it may be begun: no earlier one to its user is unfinished.
-    pub fn add(&mut self, job: Job) -> bool {
+    pub fn add(&mut self, job: Box<Job>) -> bool {
         self.waiting += 1;
         self.waiting_bytes += job.message.size();
         if let Some(behind) = self.behind.get_mut(&job.user) {
@@ -195,7 +195,7 @@ impl State {
     }
 
     /// Begins the next message on a worker.
-    pub fn begin(&mut self, number: usize) -> Option<Job> {
+    pub fn begin(&mut self, number: usize) -> Option<Box<Job>> {
         let job = self.ready.pop_front()?;
         self.no_longer_waits(&job);
         self.in_flight += 1;
@@ -217,10 +217,10 @@ impl State {
     }
 
     /// Takes the messages out that wait and that `which` selects.
-    pub fn remove(&mut self, mut which: impl FnMut(&Job) -> bool) -> Vec<Job> {
+    pub fn remove(&mut self, mut which: impl FnMut(&Job) -> bool) -> Vec<Box<Job>> {
         let (mut removed, mut freed) = (Vec::new(), Vec::new());
-        let mut split = |jobs: &mut VecDeque<Job>, freed: Option<&mut Vec<u64>>| {
-            if !jobs.iter().any(&mut which) {
+        let mut split = |jobs: &mut VecDeque<Box<Job>>, freed: Option<&mut Vec<u64>>| {
+            if !jobs.iter().any(|job| which(job)) {
                 return;
             }
             let mut users = Vec::new();
@@ -294,6 +294,13 @@ impl State {
     pub fn end(&mut self) -> Option<JoinHandle<()>> {
         self.has_ended = true;
         self.driver.take()
+    }
+
+    /// Forgets the driver and its workers; no message waits any more. Returns the tags of the messages that were in flight.
+    pub fn reset(&mut self) -> Vec<Tag> {
+        (self.driver, self.in_flight, self.driver_sleeps) = (None, 0, false);
+        self.behind.clear();
+        mem::take(&mut self.workers).into_iter().filter_map(|worker| worker.tag).collect()
     }
 
     pub fn has_ended(&self) -> bool {

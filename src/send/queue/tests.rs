@@ -374,8 +374,8 @@ mod of_the_state {
 
     use super::*;
 
-    fn job(user: u64, tag: usize) -> Job {
-        Job { message: message(user), tag: Tag::Value(tag), user, pushed: Instant::now(), deadline: None }
+    fn job(user: u64, tag: usize) -> Box<Job> {
+        Box::new(Job { message: message(user), tag: Tag::Value(tag), user, pushed: Instant::now(), deadline: None })
     }
 
     fn state(workers: usize, max_failures: u32) -> State {
@@ -517,7 +517,7 @@ mod of_the_state {
         let later = |seconds| now + Duration::from_secs(seconds);
         assert!(state.watch(later(5)) && !state.watch(later(9)) && state.watch(later(2)));
         for (user, seconds) in [(1, 8), (1, 3), (2, 6)] {
-            state.add(Job { deadline: Some(later(seconds)), ..job(user, 0) });
+            state.add(Box::new(Job { deadline: Some(later(seconds)), ..*job(user, 0) }));
         }
         state.add(job(3, 0));
         state.find_next_expiry();
@@ -526,4 +526,25 @@ mod of_the_state {
         state.find_next_expiry();
         assert_eq!(state.next_expiry, None);
     }
+}
+
+/// A fault of ours in the driver must leave no message without its outcome, and the queue works on.
+#[test]
+fn a_driver_that_panics_leaves_no_message_without_its_outcome() {
+    let silent = Silent::new();
+    let queue = queue(&client_of(silent.base_url(), 1, |_| ()));
+    for (user, value) in [(1, 10), (1, 11), (2, 20)] {
+        queue.push(&message(user), value).unwrap();
+    }
+    let _connection = silent.accept();
+    queue.shared().unwrap().fail();
+    let mut taken: Vec<_> = take(&queue, usize::MAX)
+        .into_iter()
+        .map(|(value, outcome)| (value, outcome.status(), outcome.delivery()))
+        .collect();
+    taken.sort_unstable_by_key(|(value, ..)| *value);
+    let internal = |value, delivery| (value, Status::Internal, delivery);
+    use Delivery::{NotDelivered, Unknown};
+    assert_eq!(taken, [internal(10, Unknown), internal(11, NotDelivered), internal(20, NotDelivered)]);
+    assert!(queue.wait(Duration::ZERO), "nothing is left");
 }
