@@ -49,6 +49,7 @@ static void null_handles_are_taken_by_every_function(void) {
   CHECK_INT(ue_queue_take(NULL, NULL, 1), 0);
   CHECK_INT(ue_queue_cancel(NULL, NULL), 0);
   CHECK_INT(ue_queue_wait(NULL, 0), UE_INVALID_ARGUMENT);
+  CHECK_INT(ue_queue_poll(NULL, 0), UE_INVALID_ARGUMENT);
   CHECK_INT(ue_queue_push(NULL, NULL, NULL), UE_INVALID_ARGUMENT);
   CHECK(ue_queue_new(NULL, NULL, NULL) == NULL);
   CHECK_INT(ue_result_retry(NULL), UE_RETRY_DECIDE);

@@ -518,7 +518,7 @@ static void each_message_of_a_batch_has_its_own_timeout_and_user_data(void) {
   order("{\"fault\": \"hang\", \"client_user_id\": \"1555\"}");
   order("{\"fault\": \"delay\", \"ms\": 400, \"client_user_id\": \"1556\"}");
   static const char *const ids[] = {"1555", "1556"};
-  static const uint32_t timeouts[] = {100, 20000}, of_clients[] = {20000, 200};
+  static const uint32_t timeouts[] = {500, 20000}, of_clients[] = {20000, 200};
   static const ue_status statuses[] = {UE_TIMEOUT, UE_OK};
   for (int i = 0; i < 2; i++) { /* a shorter one than the client's, and a longer one */
     ue_options options = sandbox_options();

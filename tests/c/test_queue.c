@@ -333,6 +333,42 @@ static void a_wait_ends_at_its_timeout_or_when_interrupt_says_so(void) {
   ue_free(client);
 }
 
+static void a_poll_ends_as_soon_as_something_can_be_taken(void) {
+  order_for("2143", hang, 1);
+  ue_client *client = sandbox_client();
+  ue_queue *queue = queue_with(client, NULL);
+  CHECK_INT(ue_queue_poll(queue, 0), UE_TIMEOUT);
+  CHECK_INT(push_to(queue, "2143", &queue), UE_OK);
+  await_requests("2143", 1);
+  CHECK_INT(ue_queue_poll(queue, 50), UE_TIMEOUT);
+  for (int i = 0; i < 3; i++) CHECK_INT(push_to(queue, "2144", NULL), UE_OK);
+  for (int taken = 0; taken < 3; taken++) {
+    CHECK_INT(ue_queue_poll(queue, 60000), UE_OK); /* while another message hangs */
+    CHECK_INT(ue_queue_poll(queue, 0), UE_OK);
+    CHECK_INT(ue_queue_take(queue, NULL, 1), 1);
+  }
+  CHECK_INT(ue_queue_poll(queue, 0), UE_TIMEOUT);
+  CHECK_INT(ue_queue_cancel(queue, &queue), 1);
+  CHECK_INT(ue_queue_poll(queue, 60000), UE_OK);
+  ue_queue_free(queue);
+  ue_free(client);
+}
+
+static void a_poll_ends_when_interrupt_says_so(void) {
+  order_for("2149", hang, 1);
+  int asked = 0;
+  ue_options options = sandbox_options();
+  options.interrupt = say_stop;
+  options.interrupt_user_data = &asked;
+  ue_client *client = client_with(&options);
+  ue_queue *queue = queue_with(client, NULL);
+  CHECK_INT(push_to(queue, "2149", NULL), UE_OK);
+  CHECK_INT(ue_queue_poll(queue, UINT32_MAX), UE_CANCELLED);
+  CHECK_INT(asked, 1);
+  ue_queue_free(queue);
+  ue_free(client);
+}
+
 static void after_a_stop_what_is_in_flight_goes_on_and_no_more_is_begun(void) {
   order_for("2145", "\"fault\": \"delay\", \"ms\": 200", 1);
   ue_client *client = narrow_client(1);
@@ -659,7 +695,7 @@ static void each_message_of_a_queue_has_a_timeout_of_its_own(void) {
   order_for("2185", hang, 1);
   order_for("2186", "\"fault\": \"delay\", \"ms\": 400", 1);
   static const char *const ids[] = {"2185", "2186"};
-  static const uint32_t timeouts[] = {100, 20000}, of_clients[] = {20000, 200};
+  static const uint32_t timeouts[] = {500, 20000}, of_clients[] = {20000, 200};
   for (int i = 0; i < 2; i++) { /* a shorter one than the client's, and a longer one */
     ue_options options = sandbox_options();
     options.timeout_ms = of_clients[i];
@@ -681,10 +717,10 @@ static void by_default_the_wait_for_a_turn_does_not_count(void) {
   ue_client *client = narrow_client(1);
   ue_queue *queue = queue_with(client, NULL);
   ue_message message = message_to("2187");
-  message.timeout_ms = 400;
+  message.timeout_ms = 1500;
   CHECK_INT(ue_queue_push(queue, &message, NULL), UE_OK);
   message = message_to("2188");
-  message.timeout_ms = 300; /* it waits longer than that for its turn */
+  message.timeout_ms = 1000; /* it waits longer than that for its turn */
   CHECK_INT(ue_queue_push(queue, &message, NULL), UE_OK);
   check_next(queue, NULL, UE_TIMEOUT, UE_DELIVERY_UNKNOWN);
   check_next(queue, NULL, UE_OK, UE_DELIVERED);
@@ -734,6 +770,8 @@ static const test tests[] = {
     TEST(the_cancel_of_a_message_ends_it_in_a_queue_too),
     TEST(a_wait_ends_when_all_is_finished_and_takes_nothing),
     TEST(a_wait_ends_at_its_timeout_or_when_interrupt_says_so),
+    TEST(a_poll_ends_as_soon_as_something_can_be_taken),
+    TEST(a_poll_ends_when_interrupt_says_so),
     TEST(after_a_stop_what_is_in_flight_goes_on_and_no_more_is_begun),
     TEST(too_many_failures_in_a_row_suspend_a_queue_until_it_is_resumed),
     TEST(a_success_lets_all_workers_begin_again),

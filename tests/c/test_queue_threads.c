@@ -128,7 +128,7 @@ static void queue_and_client_may_be_freed_at_the_same_time(void) {
   }
 }
 
-/* Frees a queue with its work done, stopped, or in the midst of it; every second one has a thread more. */
+/* Frees a queue with its work done, stopped, or in the midst of it; every second one has deadlines of messages that wait. */
 static void use_a_queue(ue_client *client, int number) {
   ue_queue_options options = UE_QUEUE_OPTIONS_INIT;
   options.timeout_from = number % 2;
