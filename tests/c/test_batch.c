@@ -386,9 +386,11 @@ static void a_program_killed_in_a_batch_has_told_what_it_sent(void) {
   }
   free_many(sent);
 
-  /* Killed anywhere: what was told has arrived. */
+  /* Killed anywhere: what was told has arrived. One message hangs, so that the batch does not end before. */
   bool is_told_too[MANY] = {false};
   sent = new_many(1490);
+  sent->messages[0].client_user_id = "1496";
+  order("{\"fault\": \"hang\", \"client_user_id\": \"1496\"}");
   CHECK(kill_after(20, 0, sent, is_told_too) >= 20);
   for (int i = 0; i < MANY; i++) CHECK(!is_told_too[i] || has_arrived(sent, i));
   free_many(sent);

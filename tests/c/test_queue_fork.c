@@ -1,4 +1,5 @@
-/* fork() with a queue and with a cancel handle: what was pushed stays with the parent, and the child starts afresh. */
+/* fork() with a queue and with a cancel handle: what was pushed stays with the parent, and the child starts afresh.
+ * exit() with work in a queue. */
 
 #include <errno.h>
 #include <pthread.h>
@@ -314,6 +315,38 @@ static void a_trigger_in_the_parent_does_not_end_the_calls_of_its_child(void) {
   CHECK_INT(requests("2340"), 1);
 }
 
+static ue_queue *freed_at_exit;
+
+static void free_at_exit(void) { ue_queue_free(freed_at_exit); }
+
+/* With messages in flight, waiting and finished. The third way frees the queue in a handler of atexit. */
+static void a_process_may_exit_with_work_in_its_queue(void) {
+  for (int way = 0; way < 3; way++) {
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+      char hanging[32], fault[120];
+      snprintf(hanging, sizeof hanging, "exit-%d", way);
+      snprintf(fault, sizeof fault, "{\"fault\": \"hang\", \"client_user_id\": \"%s\"}", hanging);
+      order(fault);
+      ue_client *client = sandbox_client();
+      ue_queue *queue = freed_at_exit = queue_with(client, NULL);
+      CHECK_INT(push_to(queue, "2210", NULL), UE_OK);
+      CHECK(is_readable(queue, 60000));
+      for (int i = 0; i < 50; i++) CHECK_INT(push_to(queue, hanging, NULL), UE_OK);
+      for (int i = 0; i < 500; i++) CHECK_INT(push_to(queue, i % 2 ? "2211" : "2212", NULL), UE_OK);
+      await_requests(hanging, 1);
+      if (way == 1) ue_free(client);
+      if (way == 2) CHECK(atexit(free_at_exit) == 0);
+      exit(3);
+    }
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0) CHECK(errno == EINTR);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 3);
+  }
+}
+
 static const test tests[] = {
     TEST(the_child_has_an_empty_queue_that_works_and_the_parent_gets_all_its_results),
     TEST(a_child_may_stop_or_free_its_queue_or_leave_it_and_the_parents_goes_on),
@@ -324,6 +357,7 @@ static const test tests[] = {
     TEST(a_child_that_returns_from_the_interrupt_callback_of_a_wait_has_an_empty_queue),
     TEST(a_trigger_in_the_child_ends_its_calls_and_not_those_of_its_parent),
     TEST(a_trigger_in_the_parent_does_not_end_the_calls_of_its_child),
+    TEST(a_process_may_exit_with_work_in_its_queue),
 };
 
 MAIN(tests)

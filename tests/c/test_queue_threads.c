@@ -1,6 +1,5 @@
-/* A queue that many threads use at once, and what it leaves of threads and descriptors; exit with work in it. */
+/* A queue that many threads use at once, and what it leaves of threads and descriptors. */
 
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
@@ -8,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "given.h"
@@ -181,45 +179,12 @@ static void without_descriptors_there_is_an_error_and_later_a_delivery(void) {
   CHECK_INT(requests("2207"), 1);
 }
 
-static ue_queue *freed_at_exit;
-
-static void free_at_exit(void) { ue_queue_free(freed_at_exit); }
-
-/* With messages in flight, waiting and finished. The third way frees the queue in a handler of atexit. */
-static void a_process_may_exit_with_work_in_its_queue(void) {
-  for (int way = 0; way < 3; way++) {
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-      char hanging[32], fault[120];
-      snprintf(hanging, sizeof hanging, "exit-%d", way);
-      snprintf(fault, sizeof fault, "{\"fault\": \"hang\", \"client_user_id\": \"%s\"}", hanging);
-      order(fault);
-      ue_client *client = sandbox_client();
-      ue_queue *queue = freed_at_exit = queue_with(client, NULL);
-      CHECK_INT(push_to(queue, "2210", NULL), UE_OK);
-      CHECK(is_readable(queue, 60000));
-      for (int i = 0; i < 50; i++) CHECK_INT(push_to(queue, hanging, NULL), UE_OK);
-      for (int i = 0; i < 500; i++) CHECK_INT(push_to(queue, i % 2 ? "2211" : "2212", NULL), UE_OK);
-      await_requests(hanging, 1);
-      if (way == 1) ue_free(client);
-      if (way == 2) CHECK(atexit(free_at_exit) == 0);
-      exit(3);
-    }
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0) CHECK(errno == EINTR);
-    CHECK(WIFEXITED(status));
-    CHECK_INT(WEXITSTATUS(status), 3);
-  }
-}
-
 static const test tests[] = {
     TEST(of_ten_thousand_messages_of_16_threads_each_gets_one_result),
     TEST(the_client_may_be_closed_while_threads_push),
     TEST(queue_and_client_may_be_freed_at_the_same_time),
     TEST(a_thousand_queues_leave_no_thread_and_no_descriptor),
     TEST(without_descriptors_there_is_an_error_and_later_a_delivery),
-    TEST(a_process_may_exit_with_work_in_its_queue),
 };
 
 MAIN(tests)
