@@ -465,7 +465,7 @@ impl Shared {
     }
 
     /// Ends the messages that wait and that `which` selects, each with the outcome that `why` makes.
-    fn end_waiting(&self, state: &mut State, which: impl FnMut(&Job) -> bool, why: impl Fn(&Job) -> Outcome) -> Ended {
+    fn end_waiting(&self, state: &mut State, which: impl Fn(&Job) -> bool, why: impl Fn(&Job) -> Outcome) -> Ended {
         let mut ended = Ended::default();
         for job in state.remove(which) {
             let outcome = why(&job);

@@ -1,5 +1,6 @@
 //! The state of a queue: which message waits for what, who works on what, and what is finished. Plain data under one lock.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
@@ -48,10 +49,14 @@ impl Worker {
 }
 
 pub(super) struct State {
-    /// The messages that may be begun: no earlier one to the same user waits or is in flight.
-    ready: VecDeque<Box<Job>>,
-    /// For each user with a message ready or in flight: the later messages, in order.
+    /// The messages that nobody has looked at since they were pushed, in order.
+    pushed: VecDeque<Box<Job>>,
+    /// The users with a message in flight or in `freed`. There are at most as many as messages may be in flight.
+    busy: Vec<u64>,
+    /// The messages whose turn came while their user was busy, for each user in order.
     behind: HashMap<u64, VecDeque<Box<Job>>>,
+    /// The first message behind one that has ended. Their users stay busy.
+    freed: VecDeque<Box<Job>>,
     /// The number of messages that wait, and the length of their texts.
     waiting: usize,
     waiting_bytes: usize,
@@ -87,8 +92,10 @@ pub(super) struct State {
 impl State {
     pub fn new(max_failures: u32, most_in_flight: usize) -> Self {
         State {
-            ready: VecDeque::new(),
+            pushed: VecDeque::new(),
+            busy: Vec::new(),
             behind: HashMap::new(),
+            freed: VecDeque::new(),
             waiting: 0,
             waiting_bytes: 0,
             in_flight: 0,
@@ -127,7 +134,7 @@ impl State {
 
     /// Whether messages wait for every worker. Then none is idle before the next outcome is taken.
     pub fn has_enough_waiting(&self) -> bool {
-        self.ready.len() >= self.workers.len()
+        self.pushed.len() >= self.workers.len()
     }
 
     /// Whether a message waits that may be begun now.
@@ -157,26 +164,19 @@ impl State {
     }
 
     pub fn is_ready(&self) -> bool {
-        !self.ready.is_empty()
+        !self.pushed.is_empty() || !self.freed.is_empty()
     }
 
-    /// Adds a message. Returns whether it may be begun: no earlier one to its user is unfinished.
-    pub fn add(&mut self, job: Box<Job>) -> bool {
+    /// Adds a message.
+    pub fn add(&mut self, job: Box<Job>) {
         self.waiting += 1;
         self.waiting_bytes += job.message.size();
-        if let Some(behind) = self.behind.get_mut(&job.user) {
-            behind.push_back(job);
-            return false;
-        }
-        self.behind.insert(job.user, VecDeque::new());
-        self.ready.push_back(job);
-        true
+        self.pushed.push_back(job);
     }
 
-    /// Takes out the message that [`State::add`] has just called ready.
+    /// Takes out the message that was added last.
     pub fn remove_last_added(&mut self) {
-        if let Some(job) = self.ready.pop_back() {
-            self.behind.remove(&job.user);
+        if let Some(job) = self.pushed.pop_back() {
             self.no_longer_waits(&job);
         }
     }
@@ -194,54 +194,69 @@ impl State {
             || self.failures as usize + self.in_flight < self.max_failures as usize
     }
 
-    /// Begins the next message on a worker.
+    /// Begins the next message on a worker. `None` if all that wait are to users who are busy.
     pub fn begin(&mut self, number: usize) -> Option<Box<Job>> {
-        let job = self.ready.pop_front()?;
+        let job = self.next()?;
         self.no_longer_waits(&job);
         self.in_flight += 1;
         self.workers[number].tag = Some(job.tag.clone());
         Some(job)
     }
 
+    fn next(&mut self) -> Option<Box<Job>> {
+        if let Some(job) = self.freed.pop_front() {
+            return Some(job);
+        }
+        while let Some(job) = self.pushed.pop_front() {
+            if !self.busy.contains(&job.user) {
+                self.busy.push(job.user);
+                return Some(job);
+            }
+            self.behind.entry(job.user).or_default().push_back(job);
+        }
+        None
+    }
+
     /// The message in flight to `user` has its outcome: the next one to that user may be begun.
     pub fn release(&mut self, user: u64) {
         self.in_flight -= 1;
-        self.promote(user);
+        self.free(user);
     }
 
-    fn promote(&mut self, user: u64) {
-        match self.behind.get_mut(&user).and_then(VecDeque::pop_front) {
-            Some(next) => self.ready.push_back(next),
-            None => drop(self.behind.remove(&user)),
+    fn free(&mut self, user: u64) {
+        if !self.behind.is_empty()
+            && let Entry::Occupied(mut behind) = self.behind.entry(user)
+        {
+            self.freed.extend(behind.get_mut().pop_front());
+            if behind.get().is_empty() {
+                behind.remove();
+            }
+        } else if let Some(place) = self.busy.iter().position(|busy| *busy == user) {
+            self.busy.swap_remove(place);
         }
     }
 
-    /// Takes the messages out that wait and that `which` selects.
-    pub fn remove(&mut self, mut which: impl FnMut(&Job) -> bool) -> Vec<Box<Job>> {
-        let (mut removed, mut freed) = (Vec::new(), Vec::new());
-        let mut split = |jobs: &mut VecDeque<Box<Job>>, freed: Option<&mut Vec<u64>>| {
-            if !jobs.iter().any(|job| which(job)) {
-                return;
-            }
-            let mut users = Vec::new();
-            for job in mem::take(jobs) {
-                if which(&job) {
-                    users.push(job.user);
-                    removed.push(job);
-                } else {
-                    jobs.push_back(job);
-                }
-            }
-            if let Some(freed) = freed {
-                freed.append(&mut users);
+    /// Takes the messages out that wait and that `which` selects, in no particular order.
+    pub fn remove(&mut self, which: impl Fn(&Job) -> bool) -> Vec<Box<Job>> {
+        let mut removed = Vec::new();
+        let mut split = |jobs: &mut VecDeque<Box<Job>>| {
+            if jobs.iter().any(|job| which(job)) {
+                let (taken, left) = mem::take(jobs).into_iter().partition::<VecDeque<_>, _>(|job| which(job));
+                *jobs = left;
+                removed.extend(taken);
             }
         };
-        split(&mut self.ready, Some(&mut freed));
-        for behind in self.behind.values_mut().filter(|behind| !behind.is_empty()) {
-            split(behind, None);
-        }
-        for user in freed {
-            self.promote(user);
+        split(&mut self.pushed);
+        self.behind.retain(|_, behind| {
+            split(behind);
+            !behind.is_empty()
+        });
+        let freed = mem::take(&mut self.freed);
+        let (taken, left) = freed.into_iter().partition::<VecDeque<_>, _>(|job| which(job));
+        self.freed = left;
+        for job in taken {
+            self.free(job.user);
+            removed.push(job);
         }
         removed.iter().for_each(|job| self.no_longer_waits(job));
         removed
@@ -299,7 +314,7 @@ impl State {
     /// Forgets the driver and its workers; no message waits any more. Returns the tags of the messages that were in flight.
     pub fn reset(&mut self) -> Vec<Tag> {
         (self.driver, self.in_flight, self.driver_sleeps) = (None, 0, false);
-        self.behind.clear();
+        self.busy.clear();
         mem::take(&mut self.workers).into_iter().filter_map(|worker| worker.tag).collect()
     }
 
@@ -337,7 +352,7 @@ impl State {
         is_first
     }
     pub fn find_next_expiry(&mut self) {
-        let waiting = self.ready.iter().chain(self.behind.values().flatten());
+        let waiting = self.pushed.iter().chain(&self.freed).chain(self.behind.values().flatten());
         self.next_expiry = waiting.filter_map(|job| job.deadline).min();
     }
 }
