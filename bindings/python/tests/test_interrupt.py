@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import pickle
 import random
@@ -12,13 +13,13 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
 from sandbox import Sandbox
 
 import userengage
-from userengage import Client, Delivery, Retry, Status, _native
+from userengage import Client, Delivery, Message, Retry, Status, _native
 
 Handler = Callable[[int, "FrameType | None"], None]
 
@@ -29,6 +30,10 @@ class Alarm(BaseException):
 
 def ring(_signal: int, _frame: FrameType | None) -> None:
     raise Alarm
+
+
+def ignore(_signal: int, _frame: FrameType | None) -> None:
+    pass
 
 
 @pytest.fixture
@@ -225,3 +230,28 @@ def test_no_signal_is_lost_wherever_a_call_stands(
     gc.enable()
     assert (rung, caught, dropped) == (300, 300, [])
     assert lines > 300
+
+
+def test_an_interrupted_batch_says_of_every_message_what_became_of_it(
+    sandbox: Sandbox, client: Client, user_id: str, alarm: Callable[[Handler, float], None]
+) -> None:
+    def contents_of(requests: list[dict[str, Any]]) -> set[int]:
+        return {int(json.loads(request["body"])["content"]) for request in requests}
+
+    for number in range(50):
+        of_round = f"{user_id}-{number}"
+        results: list[userengage.Result] = []
+        is_interrupted = False
+        try:
+            alarm(ring, random.uniform(1e-4, 3e-2))
+            results = client.send_conversations(Message(of_round, str(message)) for message in range(200))
+            alarm(ignore, 0)
+        except Alarm as error:
+            is_interrupted = not results
+            known = error.__context__
+            results = known.results if isinstance(known, userengage.CancelledError) else results
+        sent = contents_of(sandbox.requests(of_round))
+        delivered = {index for index, result in enumerate(results) if result.delivery is Delivery.DELIVERED}
+        unknown = {index for index, result in enumerate(results) if result.delivery is Delivery.UNKNOWN}
+        assert delivered <= sent <= delivered | unknown
+        assert is_interrupted or len(delivered) == 200

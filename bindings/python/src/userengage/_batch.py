@@ -94,14 +94,22 @@ class Batch:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
-            if exc_value is not None:
-                self.queue.cancel_all()
-                self.queue.finish()
-                _errors.attach(exc_value, _errors.of_batch(self.results))
-        finally:
-            self.queue.free()
-            self._stack.close()
+        raised = exc_value
+        is_over = False
+        while not is_over:
+            try:
+                if raised is not None:
+                    self.queue.cancel_all()
+                    self.queue.finish()
+                self.queue.free()
+                self._stack.close()
+                if raised is not None:
+                    _errors.attach(raised, _errors.of_batch(self.results))
+                is_over = True
+            except BaseException as error:  # noqa: BLE001 (a signal handler's; the first one is raised)
+                raised = raised or error
+        if raised is not None and raised is not exc_value:
+            raise raised
 
     @property
     def results(self) -> list[Result]:
