@@ -31,11 +31,12 @@ TYPES = {
 }
 
 
-# A call of Python's own is cancelled by what its signal handlers raise, and a batch is a queue.
+# A call is cancelled by what a signal handler raises, a batch is a queue, and what waits for one is Python.
 NOT_NEEDED = {
     "ue_cancel_free",
     "ue_cancel_new",
     "ue_cancel_trigger",
+    "ue_queue_poll",
     "ue_queue_resume",
     "ue_queue_wait",
     "ue_send_conversations",

@@ -52,8 +52,7 @@ class BaseClient:
                 for each message from its turn on. A call or a message can have its own. Default: 30.
             max_per_second: The rate limit: the most requests a second over all threads. Default: no limit.
             max_connections: The size of the connection pool: the most idle connections that are kept for reuse.
-                Also the most messages in flight at once, in a batch and in an AsyncClient, with a thread of the library
-                for each. At most 256. Default: 8.
+                Also the most messages in flight at once, in a batch and in an AsyncClient. At most 256. Default: 8.
             proxy: Such as "http://user:password@proxy:3128", special characters percent-encoded; "" for none.
                 Also used with an http base_url on a loopback host. Default, for https only: the environment
                 variables HTTPS_PROXY (else ALL_PROXY) and NO_PROXY.
