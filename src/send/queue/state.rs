@@ -237,8 +237,8 @@ impl State {
     }
 
     /// Takes the messages out that wait and that `which` selects, in no particular order.
-    pub fn remove(&mut self, which: impl Fn(&Job) -> bool) -> Vec<Box<Job>> {
-        let mut removed = Vec::new();
+    pub fn remove(&mut self, which: impl Fn(&Job) -> bool) -> VecDeque<Box<Job>> {
+        let mut removed = VecDeque::new();
         let mut split = |jobs: &mut VecDeque<Box<Job>>| {
             if jobs.iter().any(|job| which(job)) {
                 let (taken, left) = mem::take(jobs).into_iter().partition::<VecDeque<_>, _>(|job| which(job));
@@ -256,7 +256,7 @@ impl State {
         self.freed = left;
         for job in taken {
             self.free(job.user);
-            removed.push(job);
+            removed.push_back(job);
         }
         removed.iter().for_each(|job| self.no_longer_waits(job));
         removed

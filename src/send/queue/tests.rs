@@ -392,7 +392,7 @@ mod of_the_state {
     #[test]
     fn a_message_waits_for_the_one_before_it_to_its_user_and_for_no_other() {
         let mut state = state(2, 0);
-        [(1, 10), (1, 11), (2, 20), (1, 12)].map(|(user, tag)| state.add(job(user, tag)));
+        [(1, 10), (1, 11), (2, 20), (1, 12)].into_iter().for_each(|(user, tag)| state.add(job(user, tag)));
         assert_eq!([begun(&mut state, 0), begun(&mut state, 1)], [Some(10), Some(20)]);
         assert!(state.begin(0).is_none());
         state.release(1);
