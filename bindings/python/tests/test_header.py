@@ -38,7 +38,6 @@ NOT_NEEDED = {
     "ue_cancel_trigger",
     "ue_queue_poll",
     "ue_queue_resume",
-    "ue_queue_wait",
     "ue_send_conversations",
     "ue_status_name",
     "ue_version_number",

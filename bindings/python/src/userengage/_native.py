@@ -118,6 +118,7 @@ _QUICK: Final[_Signatures] = {
     "ue_queue_fd": (Fd, (c.c_void_p,)),
     "ue_queue_take": (c.c_size_t, (c.c_void_p, _ResultOut, c.c_size_t)),
     "ue_queue_cancel": (c.c_size_t, (c.c_void_p, c.c_void_p)),
+    "ue_queue_wait": (c.c_int32, (c.c_void_p, c.c_uint32)),  # only with 0: it looks, and does not wait
     "ue_queue_stop": (None, (c.c_void_p,)),
     "ue_result_read": (c.c_bool, (c.c_void_p, c.POINTER(Outcome))),
     "ue_result_free": (None, (c.c_void_p,)),

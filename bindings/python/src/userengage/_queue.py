@@ -11,7 +11,7 @@ from typing import Callable, Final
 
 from . import _call, _errors, _native, _result
 from ._native import lib
-from ._result import Result
+from ._result import Result, Status
 
 FROM_TURN: Final = 0
 """A message's timeout starts when the message is begun."""
@@ -65,8 +65,8 @@ class Queue:
             lib.ue_result_free(result)
         return number
 
-    def take(self) -> None:
-        """Gives results that have come to those who wait for them, and the log lines to `logging`.
+    def take(self) -> int:
+        """Gives results that have come to those who wait for them, and the log lines to `logging`. Returns how many.
 
         A handle stays in `_taken` until its result was given. If an exception, such as that of a signal handler, ends
         this in the midst, the next time begins with what is left.
@@ -87,6 +87,7 @@ class Queue:
                 lib.ue_result_free(handle)
         self._was_interrupted = False
         _call.log_lines()
+        return count
 
     def wait(self) -> None:
         """Waits until there is something to take, or for a second: other code may have closed the descriptor."""
@@ -123,13 +124,22 @@ class Queue:
         Nothing ends this early. Else it would not be known what became of them.
         """
         while self.waiting if number is None else number in self.waiting:
-            if not self.is_of_this_process:
-                return  # the results belong to the parent
+            if not self._handle or not self.is_of_this_process:
+                return  # freed with the loop in one sweep of the collector; or the results belong to the parent
             try:
-                self.wait()
-                self.take()
+                is_idle = lib.ue_queue_wait(self._handle, 0) == Status.OK
+                if not is_idle:
+                    self.wait()
+                if not self.take() and is_idle:
+                    self._give_up()
             except BaseException:  # noqa: BLE001 (of a signal handler or a log handler; another one is on its way)
                 pass
+
+    def _give_up(self) -> None:
+        """Ends messages that never came into the queue: a signal handler has raised as they were pushed."""
+        for on_result in list(self.waiting.values()):
+            on_result(_result.NOT_BEGUN)
+        self.waiting.clear()
 
     def free(self) -> None:
         """Ends every message, and waits for the threads: milliseconds. Results that have not come are lost."""
