@@ -77,7 +77,7 @@ pub unsafe extern "C" fn ue_queue_push(
         unsafe { shared(queue)?.push(&input::message(message)?, user_data.expose_provenance()) }
     });
     let outcome = match pushed {
-        Some(Ok(())) => Outcome::new(Status::Ok, Delivery::NotDelivered),
+        Some(Ok(())) => Outcome::new(Status::Ok, Delivery::Unknown), // it may be delivered by now
         Some(Err(error)) => error.into_outcome(),
         None => Outcome::panicked(),
     };
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn ue_queue_fd(queue: *mut ue_queue) -> ue_fd {
 /// signal.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_queue_poll(queue: *mut ue_queue, timeout_ms: u32) -> ue_status {
-    let poll = |queue: &Queue| queue.poll(Duration::from_millis(timeout_ms.into()));
+    let poll = |queue: &Queue| queue.wait_until_takeable(Duration::from_millis(timeout_ms.into()));
     // SAFETY: what the header asks of the caller.
     let polled = guard(|| unsafe { shared(queue) }.map_or_else(|error| error.status(), poll));
     polled.unwrap_or(Status::Internal).into()
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn ue_queue_cancel(queue: *mut ue_queue, user_data: *mut c
 /// Returns UE_OK if that is so, UE_TIMEOUT if not, UE_CANCELLED if the interrupt callback says so.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_queue_wait(queue: *mut ue_queue, timeout_ms: u32) -> ue_status {
-    let wait = |queue: &Queue| queue.wait_in(Duration::from_millis(timeout_ms.into()));
+    let wait = |queue: &Queue| queue.wait_until_idle(Duration::from_millis(timeout_ms.into()));
     // SAFETY: what the header asks of the caller.
     let waited = guard(|| unsafe { shared(queue) }.map_or_else(|error| error.status(), wait));
     waited.unwrap_or(Status::Internal).into()

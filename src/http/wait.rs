@@ -110,6 +110,11 @@ impl CallContext {
         CallContext::with(hooks, self.0.signal.clone(), [Some(signal), None])
     }
 
+    /// Whether a worker of a queue makes the call.
+    pub fn is_of_worker(&self) -> bool {
+        self.0.own[0].is_some()
+    }
+
     pub fn hooks(&self) -> &Hooks {
         &self.0.hooks
     }

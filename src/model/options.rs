@@ -159,6 +159,16 @@ pub enum TimeoutFrom {
     Push,
 }
 
+impl QueueOptions {
+    /// Checks the values. The error names the field.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.capacity == 0 {
+            return Err(Error::invalid("capacity is 0, with which nothing can be sent: give 1 or more"));
+        }
+        Ok(())
+    }
+}
+
 impl Default for QueueOptions {
     fn default() -> Self {
         QueueOptions { capacity: 10_000, max_failures_in_a_row: 0, timeout_from: TimeoutFrom::default() }

@@ -92,8 +92,8 @@ pub struct Outcome {
 impl Outcome {
     pub(crate) fn new(status: Status, delivery: Delivery) -> Self {
         let retry = match (status, delivery) {
-            (_, Delivery::Unknown) => Retry::Decide,
             (Status::Ok | Status::InvalidArgument, _) | (_, Delivery::Delivered) => Retry::Never,
+            (_, Delivery::Unknown) => Retry::Decide,
             (_, Delivery::NotDelivered) => Retry::Later,
         };
         Outcome {

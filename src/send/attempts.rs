@@ -8,7 +8,7 @@ use crate::http::request::{Endpoint, Prepared};
 use crate::http::{Answer, CallContext, Failure, Fault, Stop};
 use crate::model::hooks::Level;
 use crate::model::message::Message;
-use crate::model::options::DeliveryPolicy;
+use crate::model::options::{DeliveryPolicy, TimeoutFrom};
 use crate::model::outcome::{Delivery, Outcome, Status};
 use crate::send::assess::{self, Assessment, RetryRule};
 use crate::send::explain::{self, History};
@@ -22,7 +22,7 @@ pub(super) struct Attempts<'a> {
     pub policy: DeliveryPolicy,
     pub max_attempts: u32,
     pub timeout: Duration,
-    pub clock: Clock,
+    pub timeout_from: TimeoutFrom,
     pub process: &'a ProcessState,
     pub context: &'a CallContext,
 }
@@ -98,13 +98,14 @@ impl<'a> Attempts<'a> {
 
     /// Waits until the rate limiter lets the next request go.
     fn wait_for_turn(&self, latest: Instant) -> Result<Turn<'a>, NotAttempted> {
-        let (limiter, context, clock) = (&self.process.limiter, self.context, self.clock);
+        let (limiter, context) = (&self.process.limiter, self.context);
+        let counts_waits = self.timeout_from == TimeoutFrom::Push;
         context.check().map_err(NotAttempted::Stopped)?;
         if limiter.is_idle() {
             return Ok(Turn { ticket: None, waited: Duration::ZERO });
         }
         let joined = Instant::now();
-        let (mut now, latest) = (joined, (clock == Clock::FromCall).then_some(latest));
+        let (mut now, latest) = (joined, counts_waits.then_some(latest));
         let mut ticket = limiter.join(now, latest).map_err(NotAttempted::TooLong)?;
         loop {
             match ticket.turn(now, latest) {
@@ -121,7 +122,7 @@ impl<'a> Attempts<'a> {
             }
             now = Instant::now();
         }
-        let waited = if clock == Clock::FromTurn { now - joined } else { Duration::ZERO };
+        let waited = if counts_waits { Duration::ZERO } else { now - joined };
         Ok(Turn { ticket: Some(ticket), waited })
     }
 }
@@ -132,15 +133,6 @@ pub(super) fn not_begun(stop: Stop, message: &Message<'_>, api_key: &str, elapse
     let (content, source_context) = (message.content(), message.context());
     let history = History { attempts: 0, unknown_before: false, elapsed, api_key, content, source_context };
     explain::outcome(assessment, answer, history)
-}
-
-/// When the timeout of a message starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Clock {
-    /// At the start of the call.
-    FromCall,
-    /// At the turn of the message, for batches: the wait for a turn does not count, because other messages cause it.
-    FromTurn,
 }
 
 /// How much of `timeout` must be left to start an attempt: enough for the answer to arrive before the deadline.

@@ -10,7 +10,7 @@ use crate::model::options::{BatchFlow, BatchOptions, QueueOptions};
 use crate::model::outcome::{Delivery, Error, Outcome, Status};
 use crate::send::attempts;
 use crate::send::client::Core;
-use crate::send::queue::{Queue, Shared, Tag};
+use crate::send::queue::{Backlog, Queue, Shared, Tag};
 use crate::sys::{self, CancelReason, Lease, panic};
 
 /// The messages of a batch, by index.
@@ -134,14 +134,14 @@ impl Batch<'_> {
     /// Pushes messages until enough wait. If no further one is begun, the rest gets its outcome.
     fn fill(&self, progress: &mut Progress<'_>) -> Result<(), Error> {
         let count = self.messages.count();
-        let (mut waiting, mut bytes) = self.queue.waiting();
-        while progress.next < count && (waiting == 0 || waiting < self.ahead && bytes < AHEAD_BYTES) {
+        let mut waiting = self.queue.waiting();
+        while progress.next < count && self.has_room(waiting) {
             let index = progress.next;
             progress.next += 1;
             let refused = match progress.ending {
                 None => match self.push(index) {
-                    Ok(load) => {
-                        (waiting, bytes) = load;
+                    Ok(backlog) => {
+                        waiting = backlog;
                         continue;
                     }
                     Err(error) => error.into_outcome(),
@@ -153,7 +153,11 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn push(&self, index: usize) -> Result<(usize, usize), Error> {
+    fn has_room(&self, waiting: Backlog) -> bool {
+        waiting.messages == 0 || waiting.messages < self.ahead && waiting.bytes < AHEAD_BYTES
+    }
+
+    fn push(&self, index: usize) -> Result<Backlog, Error> {
         // A panic of ours while a message is read must not end the batch.
         let message = panic::contain(panic::is_guarded(), || self.messages.get(index));
         let message = message.unwrap_or_else(|| Err(Error::new(Outcome::panicked())))?;

@@ -9,9 +9,9 @@ use crate::http::request::Endpoint;
 use crate::http::{CallContext, Proxy, Roots, Settings};
 use crate::model::hooks::{Hooks, Level};
 use crate::model::message::Message;
-use crate::model::options::{BatchFlow, BatchOptions, DeliveryPolicy, Options, QueueOptions};
+use crate::model::options::{BatchFlow, BatchOptions, DeliveryPolicy, Options, QueueOptions, TimeoutFrom};
 use crate::model::outcome::{Delivery, Error, Outcome, Status};
-use crate::send::attempts::{Attempts, Clock};
+use crate::send::attempts::Attempts;
 use crate::send::batch::{self, Messages};
 use crate::send::process::{Call, ProcessState};
 use crate::send::queue::Queue;
@@ -84,7 +84,7 @@ impl Client {
         let core = &*self.core;
         let process = core.process()?;
         let context = process.context.for_call(message.cancel_signal().map(|cancel| cancel.signal().clone()));
-        core.send_in(process, context, message, Clock::FromCall, started)
+        core.send_in(process, context, message, TimeoutFrom::Push, started)
     }
 
     /// Sends many messages over at most [`Options::max_connections`] connections at once, and waits for all of them.
@@ -170,7 +170,7 @@ impl Core {
         process: &ProcessState,
         context: CallContext,
         message: &Message<'_>,
-        clock: Clock,
+        timeout_from: TimeoutFrom,
         started: Instant,
     ) -> Result<Outcome, Error> {
         let timeout = message.checked_timeout(self.timeout)?;
@@ -180,7 +180,7 @@ impl Core {
             policy: self.policy,
             max_attempts: self.max_attempts,
             timeout,
-            clock,
+            timeout_from,
             process,
             context: &context,
         };
@@ -191,10 +191,9 @@ impl Core {
             });
             Ok(outcome)
         } else {
-            // Skip the messages of a batch that was stopped before they were sent: one line for each would flood the
-            // log.
+            // Skip the messages of a queue that was stopped before they were sent: one line for each would flood the log.
             let was_stopped = outcome.attempts == 0 && matches!(outcome.status, Status::Cancelled | Status::Closed);
-            if clock == Clock::FromCall || !was_stopped {
+            if !context.is_of_worker() || !was_stopped {
                 context.hooks().log(Level::Error, || outcome.text.clone());
             }
             Err(Error::new(outcome))

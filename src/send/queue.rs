@@ -5,8 +5,11 @@
 //! the queue, too.
 
 mod driver;
+mod failure_row;
+mod order;
 mod state;
 mod submission;
+mod worker;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -18,17 +21,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::http::{ASK_EVERY, CallContext, Stop};
-use crate::model::hooks::{self, Hooks, Level};
 use crate::model::message::Message;
 use crate::model::options::{QueueOptions, TimeoutFrom};
 use crate::model::outcome::{Error, Outcome, Status};
-use crate::send::attempts::{self, Clock};
+use crate::send::attempts;
 use crate::send::client::Core;
 use crate::send::process::{ProcessState, no_sockets};
-use crate::sys::{self, CancelReason, CancelSignal, Interest, Lease, Owner, Pair, PerProcess, panic};
+use crate::sys::{self, CancelReason, CancelSignal, Interest, Lease, Owner, PerProcess, Wakeup, panic};
 
-use self::driver::{Driver, LONGEST_SLEEP};
-use self::state::{Job, State, Worker};
+pub(crate) use self::order::Backlog;
+use self::order::Job;
+use self::state::State;
 use self::submission::Slot;
 pub use self::submission::Submission;
 
@@ -44,9 +47,9 @@ pub struct Queue {
     options: QueueOptions,
     /// Whether a panic in a worker is reported to nobody: the queue was made from C.
     is_guarded: bool,
-    process: PerProcess<Running>,
+    process: PerProcess<Shared>,
     core: Lease<Core>,
-    /// Keeps the core in the child of a fork, too, unless the queue is that of a call on the client.
+    /// Keeps the core in the child of a fork, too. `None` for the queue of a call, which the client outlives.
     _owner: Option<Owner<Core>>,
 }
 
@@ -60,19 +63,19 @@ pub(crate) enum Tag {
 
 impl Queue {
     pub(crate) fn new(core: &Owner<Core>, options: QueueOptions) -> Result<Self, Error> {
-        let mut queue = Queue::lent(core.lease(), options)?;
-        queue._owner = Some(core.clone());
-        Ok(queue)
+        Queue::with(core.lease(), Some(core.clone()), options)
     }
 
     /// A queue that the client outlives.
     pub(super) fn lent(core: Lease<Core>, options: QueueOptions) -> Result<Self, Error> {
-        if options.capacity == 0 {
-            return Err(Error::invalid("capacity is 0, with which nothing can be sent: give 1 or more"));
-        }
+        Queue::with(core, None, options)
+    }
+
+    fn with(core: Lease<Core>, owner: Option<Owner<Core>>, options: QueueOptions) -> Result<Self, Error> {
+        options.check()?;
         let is_guarded = panic::is_guarded();
-        let running = Running::new(&core, &options, is_guarded)?;
-        Ok(Queue { options, is_guarded, process: PerProcess::new(running), core, _owner: None })
+        let process = PerProcess::new(Shared::new(&core, &options, is_guarded)?);
+        Ok(Queue { options, is_guarded, process, core, _owner: owner })
     }
 
     /// Copies `message`, and returns at once. The [`Submission`] is a `Future`, on no runtime in particular, of what
@@ -88,9 +91,10 @@ impl Queue {
         Ok(Submission::new(shared.clone(), slot))
     }
 
-    /// Waits until no message waits or is in flight, at most `timeout`. Returns whether that is so.
+    /// Waits until no message waits or is in flight, at most `timeout`. Returns whether that is so. Blocks this thread; never
+    /// call it in a log callback or a waker, which run on the queue's own thread.
     pub fn wait(&self, timeout: Duration) -> bool {
-        self.wait_in(timeout) == Status::Ok
+        self.wait_until_idle(timeout) == Status::Ok
     }
 
     /// Begins no more: messages that wait end as [`Status::Cancelled`], not delivered. Those in flight go on. Further
@@ -104,7 +108,7 @@ impl Queue {
     /// Goes on after `max_failures_in_a_row` has suspended the queue.
     pub fn resume(&self) {
         if let Ok(shared) = self.shared() {
-            shared.lock().resume();
+            shared.resume();
         }
     }
 
@@ -127,34 +131,31 @@ impl Queue {
 
     /// Waits until no message waits or is in flight. `Timeout` if that takes longer; `Cancelled` if the interrupt callback
     /// says so.
-    pub(crate) fn wait_in(&self, timeout: Duration) -> Status {
-        self.shared().map_or_else(|error| error.status(), |shared| shared.wait(timeout, self.core.hooks()))
+    pub(crate) fn wait_until_idle(&self, timeout: Duration) -> Status {
+        self.shared().map_or_else(|error| error.status(), |shared| shared.wait_until_idle(timeout))
     }
 
-    /// Waits until something can be taken. `Timeout` if that takes longer; `Cancelled` if the interrupt callback says so.
-    pub(crate) fn poll(&self, timeout: Duration) -> Status {
-        let shared = match self.shared() {
-            Ok(shared) => shared,
-            Err(error) => return error.status(),
-        };
-        // A close of the client ends no wait here: the outcomes that it brings are to be taken.
-        let never = Arc::new(CancelSignal::without_wake());
-        let context = CallContext::new(self.core.hooks().clone(), never);
-        match context.until_ready(&[shared.interest()], Instant::now() + timeout) {
-            Ok(_) => Status::Ok,
-            Err(Stop::Deadline) => Status::Timeout,
-            Err(_) => Status::Cancelled,
-        }
+    /// Waits until something can be taken. `Timeout` if that takes longer; `Cancelled` if the interrupt callback says so;
+    /// `Internal` if other code has closed the descriptor.
+    pub(crate) fn wait_until_takeable(&self, timeout: Duration) -> Status {
+        self.shared().map_or_else(|error| error.status(), |shared| shared.wait_until_takeable(timeout))
     }
 
     /// What is readable while something is finished.
     pub(crate) fn raw(&self) -> Result<sys::Raw, Error> {
-        Ok(sys::Pollable::raw(&self.shared()?.told.reader))
+        Ok(self.shared()?.takeable.raw())
     }
 
     pub(super) fn shared(&self) -> Result<&Arc<Shared>, Error> {
-        let running = self.process.current(|| Running::new(&self.core, &self.options, self.is_guarded))?;
-        Ok(&running.shared)
+        self.process.current(|| Shared::new(&self.core, &self.options, self.is_guarded))
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        if let Some(shared) = self.process.existing() {
+            shared.end();
+        }
     }
 }
 
@@ -164,41 +165,7 @@ impl fmt::Debug for Queue {
     }
 }
 
-/// The queue of one process. Dropping it ends the workers.
-struct Running {
-    shared: Arc<Shared>,
-}
-
-impl Running {
-    fn new(core: &Lease<Core>, options: &QueueOptions, is_guarded: bool) -> Result<Self, Error> {
-        let process = core.process()?.clone();
-        if core.is_closed() {
-            return Err(closed("The client was closed"));
-        }
-        let signal = || Signal::new().map_err(|error| no_sockets(&error));
-        let shared = Shared {
-            core: core.clone(),
-            process,
-            capacity: options.capacity as usize,
-            timeout_from: options.timeout_from,
-            is_guarded,
-            hasher: RandomState::new(),
-            state: Mutex::new(State::new(options.max_failures_in_a_row, core.max_connections())),
-            became_idle: Condvar::new(),
-            told: signal()?,
-            wake: signal()?,
-        };
-        Ok(Running { shared: Arc::new(shared) })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.shared.end();
-    }
-}
-
-/// What the queue of one process, its workers and its submissions share.
+/// The queue of one process: what its host, its driver and its submissions share.
 pub(super) struct Shared {
     core: Lease<Core>,
     process: Arc<ProcessState>,
@@ -209,53 +176,48 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// Wakes those who wait until nothing waits or is in flight.
     became_idle: Condvar,
-    /// Readable while something can be taken.
-    told: Signal,
+    /// Its descriptor is readable while something can be taken.
+    takeable: Wakeup,
     /// Wakes the driver.
-    wake: Signal,
+    wake: Wakeup,
+    /// Where hosts wait until something can be taken. A close of the client does not end that: what it brings is to be taken.
+    waits_of_hosts: CallContext,
+    #[cfg(test)]
+    panics: std::sync::atomic::AtomicBool,
 }
-
-/// A pair of sockets, of which the one becomes readable when a byte is written to the other.
-struct Signal {
-    reader: Pair,
-    writer: Pair,
-}
-
-impl Signal {
-    fn new() -> io::Result<Self> {
-        let (reader, writer) = sys::pair()?;
-        reader.get()?.set_nonblocking(true)?;
-        writer.get()?.set_nonblocking(true)?;
-        Ok(Signal { reader, writer })
-    }
-
-    fn give(&self) {
-        if self.writer.is_intact() {
-            let _ = self.writer.get().and_then(|mut writer| io::Write::write(&mut writer, &[1]));
-        }
-    }
-
-    /// `false` if the descriptor belongs to other code by now.
-    fn take(&self) -> bool {
-        let is_intact = self.reader.is_intact();
-        if is_intact {
-            let _ = self.reader.get().and_then(|mut reader| io::Read::read(&mut reader, &mut [0; 64]));
-        }
-        is_intact
-    }
-}
-
-/// How long outcomes may wait until the descriptor tells of them, while messages enough wait to keep all connections busy.
-/// To wake the thread that takes them costs as much as a fifth of sending a message.
-const GATHER: Duration = Duration::from_millis(1);
 
 impl Shared {
+    fn new(core: &Lease<Core>, options: &QueueOptions, is_guarded: bool) -> Result<Self, Error> {
+        let process = core.process()?.clone();
+        if core.is_closed() {
+            return Err(closed("The client was closed"));
+        }
+        let wakeup = || Wakeup::new().map_err(|error| no_sockets(&error));
+        let never = Arc::new(CancelSignal::without_wake());
+        Ok(Shared {
+            core: core.clone(),
+            process,
+            capacity: options.capacity as usize,
+            timeout_from: options.timeout_from,
+            is_guarded,
+            hasher: RandomState::new(),
+            state: Mutex::new(State::new(options.max_failures_in_a_row, core.max_connections())),
+            became_idle: Condvar::new(),
+            takeable: wakeup()?,
+            wake: wakeup()?,
+            waits_of_hosts: CallContext::new(core.hooks().clone(), never),
+            #[cfg(test)]
+            panics: false.into(),
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Copies `message` into the queue, and sees to it that it is begun as soon as a connection is free. Returns how many messages wait then, and how many bytes these are.
-    pub fn push(self: &Arc<Self>, message: &Message<'_>, tag: Tag) -> Result<(usize, usize), Error> {
+    /// Copies `message` into the queue, and sees to it that it is begun as soon as a connection is free. Returns what waits
+    /// then.
+    pub fn push(self: &Arc<Self>, message: &Message<'_>, tag: Tag) -> Result<Backlog, Error> {
         let timeout = message.checked_timeout(self.core.timeout())?;
         message.check()?;
         if self.core.is_closed() {
@@ -266,214 +228,37 @@ impl Shared {
         let pushed = Instant::now();
         let deadline = (self.timeout_from == TimeoutFrom::Push).then(|| pushed + timeout);
         let mut state = self.lock();
-        if state.is_stopped() {
+        if state.is_stopped {
             return Err(closed("The queue was stopped"));
         }
-        if let Some(error) = state.suspended() {
-            return Err(error);
+        if let Some(error) = state.failures.suspended() {
+            return Err(error.clone());
         }
         if state.load() >= self.capacity {
             return Err(full(self.capacity));
         }
         let is_first = deadline.is_some_and(|deadline| state.watch(deadline));
-        state.add(Box::new(Job { message, tag, user, pushed, deadline }));
+        state.order.add(Box::new(Job { message, tag, user, pushed, deadline }));
         if state.driver.is_none() {
-            self.start_driver(&mut state)?;
+            driver::start(self, &mut state)?;
         }
-        let must_wake = (is_first || state.can_begin()) && state.must_wake_driver();
-        let waiting = state.waiting();
-        drop(state);
-        if must_wake {
-            self.wake.give();
+        let waiting = state.order.waiting();
+        if is_first || state.can_begin() {
+            self.wake_driver(state);
         }
         Ok(waiting)
     }
 
-    /// An error if no thread can be started: then the message that was added last is taken out again.
-    fn start_driver(self: &Arc<Self>, state: &mut State) -> Result<(), Error> {
-        let shared = self.clone();
-        let drive = move || {
-            if panic::contain(shared.is_guarded, || Driver::new(shared.clone()).run()).is_none() {
-                shared.fail();
-            }
-        };
-        match sys::start_thread("userengage", drive) {
-            Ok(driver) => {
-                state.driver = Some(driver);
-                Ok(())
-            }
-            Err(error) => {
-                state.remove_last_added();
-                Err(not_started(&error))
-            }
-        }
-    }
-
-    /// The driver has panicked, which is a bug. Every message gets its outcome, and the next one starts another driver.
-    fn fail(&self) {
-        let mut state = self.lock();
-        let not_sent = "A fault of libuserengage was contained. The message was not delivered. Please report this.";
-        let mut ended = self.end_waiting(&mut state, |_| true, |_| Outcome::not_sent(Status::Internal, not_sent));
-        for tag in state.reset() {
-            ended.add(&mut state, tag, Outcome::panicked());
-        }
-        self.tell(&mut state);
-        self.check_idle(&state);
-        drop(state);
-        ended.tell();
-    }
-
-    fn can_begin(&self) -> bool {
-        self.lock().can_begin()
-    }
-
-    fn add_worker(&self) -> Arc<CancelSignal> {
-        let worker = Worker::new();
-        let signal = worker.signal.clone();
-        self.lock().workers.push(worker);
-        signal
-    }
-
-    /// There is no memory for more fibers than `count`. If there is none at all, no message can be sent.
-    fn limit_in_flight(&self, count: usize, error: &io::Error) {
-        let mut state = self.lock();
-        state.most_in_flight = count;
-        if count > 0 {
-            return;
-        }
-        state.most_in_flight = 1; // try again with the next message
-        state.workers.clear();
-        let ended = self.end_waiting(&mut state, |_| true, |_| not_started(error).into_outcome());
-        drop(state);
-        ended.tell();
-    }
-
-    /// Called by the driver before it sleeps: ends what is due, and tells of what is finished. Returns until when it may
-    /// sleep; `None` if the queue has ended.
-    fn sleep(&self) -> Option<Instant> {
-        let mut state = self.lock();
-        if state.has_ended() {
-            return None;
-        }
-        let now = Instant::now();
-        if state.next_expiry.is_some_and(|at| at <= now) {
-            let is_due = |job: &Job| job.deadline.is_some_and(|deadline| deadline <= now);
-            let ended = self.end_waiting(&mut state, is_due, |job| self.not_begun(job, Stop::Deadline));
-            state.find_next_expiry();
-            drop(state);
-            ended.tell();
-            state = self.lock();
-        }
-        let mut until = state.next_expiry.unwrap_or(now + LONGEST_SLEEP);
-        if state.has_enough_waiting() && now < state.told_at + GATHER {
-            until = until.min(state.told_at + GATHER);
-        } else {
-            self.tell(&mut state);
-        }
-        if state.keeps_driver_awake() {
-            return Some(now);
-        }
-        state.let_driver_sleep();
-        Some(until)
-    }
-
-    /// Called by the driver after a sleep. Returns whether a message in flight was cancelled meanwhile.
-    fn wake_up(&self) -> bool {
-        self.lock().driver_woke_up()
-    }
-
-    fn wake_interest(&self) -> Interest {
-        Interest::read(&self.wake.reader)
-    }
-
-    /// `false` if the descriptor belongs to other code by now.
-    fn take_wake(&self) -> bool {
-        self.wake.take()
-    }
-
-    /// The life of a worker, which is a fiber of the driver.
-    fn work(self: Arc<Self>, number: usize, signal: &Arc<CancelSignal>) {
-        let context = |log| {
-            let hooks = Arc::new(Hooks { log, interrupt: None });
-            self.process.context.for_worker(hooks, signal.clone())
-        };
-        // The log lines of a submission are not kept: nobody takes them. Its host is Rust, whose log is `Sync`.
-        let (keeps_log, logs) = (context(self.log_of_workers()), context(self.core.hooks().log.clone()));
-        let mut job = self.next(number, None);
-        while let Some(begun) = job {
-            let context = if matches!(begun.tag, Tag::Value(_)) { &keeps_log } else { &logs };
-            let sent = panic::contain(self.is_guarded, || self.send(&begun, context));
-            if context.has_forked() {
-                return; // the log callback forked, and this is the child: the queue is the parent's
-            }
-            let outcome = sent.unwrap_or_else(Outcome::panicked);
-            job = self.next(number, Some((begun, outcome)));
-        }
-    }
-
-    /// A log that keeps the lines of workers for [`Shared::take`].
-    fn log_of_workers(self: &Arc<Self>) -> Option<(Level, hooks::Log)> {
-        let (level, _) = self.core.hooks().log.as_ref()?;
-        let shared = self.clone();
-        let log: hooks::Log = Arc::new(move |level, text: &str| shared.lock().add_log(level, text));
-        Some((*level, log))
-    }
-
-    fn send(&self, job: &Job, context: &CallContext) -> Outcome {
-        let context = context.for_call(job.message.cancel_signal().map(|cancel| cancel.signal().clone()));
-        let (clock, started) = match self.timeout_from {
-            TimeoutFrom::Turn => (Clock::FromTurn, Instant::now()),
-            TimeoutFrom::Push => (Clock::FromCall, job.pushed),
-        };
-        let sent = self.core.send_in(&self.process, context, &job.message, clock, started);
-        sent.unwrap_or_else(Error::into_outcome)
-    }
-
-    /// Hands in the outcome of the last job of a worker, and takes the next one. Waits for one; `None` if the worker is to
-    /// end.
-    fn next(&self, number: usize, finished: Option<(Box<Job>, Outcome)>) -> Option<Box<Job>> {
-        let mut state = self.lock();
-        if let Some((job, outcome)) = finished {
-            state.workers[number].release();
-            state.release(job.user);
-            let has_suspended = state.count(&outcome);
-            let mut ended = Ended::default();
-            ended.add(&mut state, job.tag, outcome);
-            if has_suspended && let Some(error) = state.suspended() {
-                ended.extend(self.end_waiting(&mut state, |_| true, |_| Outcome::clone(&error)));
-            }
-            if ended.has_wakers() {
-                drop(state);
-                ended.tell();
-                state = self.lock();
-            }
-        }
-        loop {
-            if state.has_ended() {
-                return None;
-            }
-            if state.may_begin()
-                && let Some(job) = state.begin(number)
-            {
-                return Some(job);
-            }
-            self.check_idle(&state);
-            drop(state);
-            sys::park();
-            state = self.lock();
-        }
-    }
-
     /// Ends the messages that wait and that `which` selects, each with the outcome that `why` makes.
-    fn end_waiting(&self, state: &mut State, which: impl Fn(&Job) -> bool, why: impl Fn(&Job) -> Outcome) -> Ended {
-        let mut ended = Ended::default();
-        for job in state.remove(which) {
+    fn end_waiting(&self, state: &mut State, which: impl Fn(&Job) -> bool, why: impl Fn(&Job) -> Outcome) -> Finish {
+        let mut finish = Finish::default();
+        for job in state.order.remove(which) {
             let outcome = why(&job);
-            ended.add(state, job.tag, outcome);
+            finish.add(state, job.tag, outcome);
         }
-        self.tell(state);
+        self.set_readable(state);
         self.check_idle(state);
-        ended
+        finish
     }
 
     /// The outcome of a message that is stopped before it has begun.
@@ -488,25 +273,26 @@ impl Shared {
     }
 
     /// Makes the descriptor readable. Done with the lock, so that it is readable exactly while there is something to take.
-    fn tell(&self, state: &mut State) {
-        if (!state.done.is_empty() || state.has_logs()) && !mem::replace(&mut state.is_told, true) {
-            state.told_at = Instant::now();
-            self.told.give();
+    fn set_readable(&self, state: &mut State) {
+        let has_any = !state.finished.outcomes.is_empty() || !state.log.is_empty();
+        if has_any && !mem::replace(&mut state.finished.is_readable, true) {
+            state.finished.readable_since = Instant::now();
+            self.takeable.set();
         }
     }
 
     /// See [`Queue::take`].
     pub fn take(&self, most: usize, on_outcome: &mut dyn FnMut(usize, Outcome)) {
         let mut state = self.lock();
-        let logs = state.take_logs();
-        let count = most.min(state.done.len());
-        let taken: Vec<_> = state.done.drain(..count).collect();
-        if state.done.is_empty() && mem::take(&mut state.is_told) {
-            self.told.take();
+        let lines = state.log.take();
+        let count = most.min(state.finished.outcomes.len());
+        let taken: Vec<_> = state.finished.outcomes.drain(..count).collect();
+        if state.finished.outcomes.is_empty() && mem::take(&mut state.finished.is_readable) {
+            self.takeable.clear();
         }
         drop(state);
         let forks = sys::forks();
-        for (level, text) in logs {
+        for (level, text) in lines {
             self.core.hooks().log(level, || text);
             if sys::forks() != forks {
                 return; // the callback forked: what was taken belongs to the parent
@@ -523,18 +309,25 @@ impl Shared {
         let mut state = self.lock();
         let in_flight = state.cancel_in_flight(CancelReason::Cancelled, &which);
         let cancelled = |job: &Job| self.not_begun(job, Stop::Cancelled);
-        let ended = self.end_waiting(&mut state, |job| which(&job.tag), cancelled);
+        let finish = self.end_waiting(&mut state, |job| which(&job.tag), cancelled);
         self.wake_driver(state);
-        in_flight + ended.tell()
+        in_flight + finish.wake()
     }
 
     /// See [`Queue::stop`]. `reason` becomes that of the messages that wait.
     pub fn stop(&self, reason: CancelReason) {
         let mut state = self.lock();
-        state.stop();
-        let ended = self.end_waiting(&mut state, |_| true, |job| self.not_begun(job, reason.into()));
+        state.is_stopped = true;
+        let finish = self.end_waiting(&mut state, |_| true, |job| self.not_begun(job, reason.into()));
         drop(state);
-        ended.tell();
+        finish.wake();
+    }
+
+    /// See [`Queue::resume`].
+    fn resume(&self) {
+        let mut state = self.lock();
+        state.failures.resume();
+        self.wake_driver(state);
     }
 
     /// Like [`Shared::stop`], and ends the messages in flight, too.
@@ -549,7 +342,7 @@ impl Shared {
         let must_wake = state.must_wake_driver();
         drop(state);
         if must_wake {
-            self.wake.give();
+            self.wake.set();
         }
     }
 
@@ -557,7 +350,8 @@ impl Shared {
     fn end(&self) {
         self.abort(CancelReason::Cancelled);
         let mut state = self.lock();
-        let driver = state.end();
+        state.has_ended = true;
+        let driver = state.driver.take();
         self.wake_driver(state);
         // A waker of the host may drop the queue on the driver: that ends by itself.
         if let Some(driver) = driver.filter(|driver| driver.thread().id() != thread::current().id()) {
@@ -565,14 +359,15 @@ impl Shared {
         }
     }
 
-    fn wait(&self, timeout: Duration, hooks: &Hooks) -> Status {
-        let deadline = Instant::now() + timeout;
+    /// See [`Queue::wait_until_idle`].
+    fn wait_until_idle(&self, timeout: Duration) -> Status {
+        let deadline = Instant::now().checked_add(timeout); // `None`: too far away to be reached
         loop {
             let mut state = self.lock();
-            let left = deadline.saturating_duration_since(Instant::now());
             if state.is_idle() {
                 return Status::Ok;
             }
+            let left = deadline.map_or(ASK_EVERY, |deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return Status::Timeout;
             }
@@ -583,45 +378,60 @@ impl Shared {
             state.idle_waiters -= 1;
             drop(state);
             let forks = sys::forks();
-            if hooks.interrupted() {
+            // If the callback forked, this is the child: the queue belongs to the parent.
+            if self.core.hooks().interrupted() || sys::forks() != forks {
                 return Status::Cancelled;
             }
-            if sys::forks() != forks {
-                return Status::Cancelled; // the callback forked: the queue belongs to the parent
-            }
+        }
+    }
+
+    /// See [`Queue::wait_until_takeable`].
+    fn wait_until_takeable(&self, timeout: Duration) -> Status {
+        // A context for the waits of all threads, so that many short ones do not put the interrupt callback off.
+        match self.waits_of_hosts.until_ready(&[self.interest()], Instant::now() + timeout) {
+            Ok(_) => Status::Ok,
+            Err(Stop::Deadline) => Status::Timeout,
+            Err(Stop::System(_)) => Status::Internal,
+            Err(Stop::Cancelled | Stop::Closed | Stop::Forked) => Status::Cancelled,
         }
     }
 
     /// What to wait for until something can be taken.
     pub fn interest(&self) -> Interest {
-        Interest::read(&self.told.reader)
+        self.takeable.interest()
     }
 
-    /// How many messages wait, and how many bytes these are.
-    pub fn waiting(&self) -> (usize, usize) {
-        self.lock().waiting()
+    pub fn waiting(&self) -> Backlog {
+        self.lock().order.waiting()
+    }
+
+    #[cfg(test)]
+    fn panic_if_told(&self) {
+        if self.panics.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            std::panic::resume_unwind(Box::new("a fault for a test"));
+        }
     }
 }
 
 /// Messages that have their outcome.
 #[derive(Default)]
 #[must_use]
-struct Ended {
+struct Finish {
     count: usize,
     wakers: Vec<Waker>,
 }
 
-impl Ended {
-    /// Returns an outcome to where it belongs. The driver tells of those to be taken before it sleeps.
+impl Finish {
+    /// Returns an outcome to where it belongs. The descriptor becomes readable for it before the driver sleeps.
     fn add(&mut self, state: &mut State, tag: Tag, outcome: Outcome) {
         self.count += 1;
         match tag {
-            Tag::Value(value) => state.done.push_back((value, outcome)),
+            Tag::Value(value) => state.finished.outcomes.push_back((value, outcome)),
             Tag::Submission(slot) => self.wakers.extend(slot.finish(outcome)),
         }
     }
 
-    fn extend(&mut self, other: Ended) {
+    fn extend(&mut self, other: Finish) {
         self.count += other.count;
         self.wakers.extend(other.wakers);
     }
@@ -630,8 +440,8 @@ impl Ended {
         !self.wakers.is_empty()
     }
 
-    /// Wakes the wakers, which are the host's: call it without the lock. Returns how many messages ended.
-    fn tell(self) -> usize {
+    /// Wakes the wakers, which are the host's: call it without the lock. Returns how many messages were finished.
+    fn wake(self) -> usize {
         self.wakers.into_iter().for_each(submission::wake);
         self.count
     }
@@ -650,7 +460,16 @@ fn full(capacity: usize) -> Error {
     Error::new(Outcome::not_sent(Status::QueueFull, text))
 }
 
-/// The error if not even one worker could be started.
+/// The error if there is no memory for the stack of a fiber.
+fn no_memory(error: &io::Error) -> Error {
+    let text = format!(
+        "There is no memory for the message to be sent: {error}. The message was not delivered. Give the process more memory, \
+         or send it again later."
+    );
+    Error::new(Outcome::not_sent(Status::Connect, text))
+}
+
+/// The error if the driver could not be started.
 fn not_started(error: &io::Error) -> Error {
     let text = format!("No thread could be started: {error}. The message was not delivered. Send it again later.");
     Error::new(Outcome::not_sent(Status::Connect, text))

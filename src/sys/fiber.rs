@@ -38,6 +38,8 @@ enum Pause {
 }
 
 /// A fiber. It belongs to the thread that made it.
+///
+/// Drop it only when it has ended, or has never run: a drop unwinds its stack by a panic, which code in it could catch.
 pub(crate) struct Fiber {
     coroutine: Coroutine<Resumed, Pause, ()>,
     yielder: Rc<Cell<*const Yielder<Resumed, Pause>>>,
@@ -62,18 +64,14 @@ impl Fiber {
         if self.coroutine.done() {
             return false;
         }
-        let before = CURRENT.replace(self.yielder.get());
-        let resumed = self.coroutine.resume(ready);
-        CURRENT.set(before);
-        match resumed {
+        self.pause = Pause::Parked; // what it waited for lies on its stack, and is gone if it ends or panics
+        let _restores = Restore(CURRENT.replace(self.yielder.get()));
+        match self.coroutine.resume(ready) {
             CoroutineResult::Yield(pause) => {
                 self.pause = pause;
                 true
             }
-            CoroutineResult::Return(()) => {
-                self.pause = Pause::Parked; // what it waited for lay on its stack
-                false
-            }
+            CoroutineResult::Return(()) => false,
         }
     }
 
@@ -88,6 +86,15 @@ impl Fiber {
             }
             Pause::Parked => None,
         }
+    }
+}
+
+/// Restores the way out of the fiber that resumed another one, also after a panic of the latter.
+struct Restore(*const Yielder<Resumed, Pause>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        CURRENT.set(self.0);
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::process;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,8 +14,9 @@ use super::forks;
 /// A pointer that the host holds: the child of a fork has it, too.
 pub(crate) struct Owner<T>(Pointer<T>);
 
-/// A pointer that a thread or a call holds: it counts in the process that made it alone. In the child it may be used only
-/// while an [`Owner`] is left.
+/// A pointer that a thread or a call holds: it counts in the process that made it alone. In the child of that process it
+/// may be used only while an [`Owner`] is left. Nothing does so: what a thread of the parent held is never run there, and a
+/// call in which a callback forks ends at once.
 pub(crate) struct Lease<T> {
     pointer: Pointer<T>,
     forks: u64,
@@ -68,6 +70,9 @@ impl<T> Pointer<T> {
         let changed = |packed: u64| {
             let mut counts = Counts::unpack(packed);
             change(&mut counts);
+            if counts.owners > MASK || counts.leases > MASK {
+                process::abort(); // as an `Arc` does: more would be dropped too early
+            }
             counts
         };
         let update = |packed| Some(changed(packed).pack());

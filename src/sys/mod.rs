@@ -15,11 +15,13 @@ mod fiber;
 mod lease;
 pub(crate) mod panic;
 mod per_process;
+mod wakeup;
 
 pub(crate) use cancel::{CancelReason, CancelSignal, Watch};
 pub(crate) use fiber::{Fiber, park, wait};
 pub(crate) use lease::{Lease, Owner};
 pub(crate) use per_process::PerProcess;
+pub(crate) use wakeup::Wakeup;
 
 #[cfg(unix)]
 #[path = "unix.rs"]
@@ -201,13 +203,10 @@ impl PollSet {
         self.0.clear();
     }
 
-    /// Adds an interest at the end.
-    pub fn add(&mut self, interest: Interest) {
+    /// Adds an interest. Returns its place.
+    pub fn add(&mut self, interest: Interest) -> usize {
         self.0.push(system::poll_fd(interest));
-    }
-
-    pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.len() - 1
     }
 
     /// Waits until an interest is ready or `timeout` has passed, rounded up to a millisecond.
