@@ -418,8 +418,8 @@ struct Options {
   std::chrono::milliseconds timeout{0};
   /// The rate limit: the most requests a second over all threads. 0: no limit.
   std::uint32_t max_per_second = 0;
-  /// The size of the connection pool: the most connections that a batch uses at once, a thread each, and that are
-  /// kept for reuse. At most 256. 0: the default.
+  /// The size of the connection pool: the most connections that a batch or a queue uses at once, and that are kept for
+  /// reuse. At most 256. 0: the default.
   std::uint32_t max_connections = 0;
   /// Special characters of user and password are percent-encoded. "" for none. Not set: the environment variables
   /// HTTPS_PROXY (else ALL_PROXY) and NO_PROXY.
@@ -466,6 +466,11 @@ namespace detail {
 /// Converts a time for the C API. A time out of range becomes UINT32_MAX, which the library refuses by name.
 inline std::uint32_t milliseconds(std::chrono::milliseconds time) noexcept {
   return time.count() >= 0 && time.count() < UINT32_MAX ? static_cast<std::uint32_t>(time.count()) : UINT32_MAX;
+}
+
+/// Converts how long to wait. Less than nothing is nothing.
+inline std::uint32_t wait_milliseconds(std::chrono::milliseconds time) noexcept {
+  return milliseconds(time.count() > 0 ? time : std::chrono::milliseconds(0));
 }
 
 /// Converts a message for the C API. It borrows what the message owns.
@@ -682,7 +687,7 @@ class Client {
 
 /// Sends messages of a client without waiting for them. Each message has a completion: any callable that takes a Result,
 /// also one that can only be moved. run_ready runs those of finished messages, and nothing else does: no completion runs
-/// on another thread, or while a push or a wait lasts.
+/// on another thread, or while a push, a poll or a wait lasts.
 ///
 ///     userengage::Queue queue(client);
 ///     queue.push({42, "Hi"}, [](const userengage::Result &result) { std::cout << result.message(); });
@@ -812,6 +817,12 @@ class Queue {
   /// empty queue, or if the process has no descriptors left.
   [[nodiscard]] ue_fd fd() const noexcept { return ue_queue_fd(get()); }
 
+  /// Waits until run_ready has something to do, at most the timeout: for programs without an event loop. Runs no completions.
+  /// Returns ok, timeout, or cancelled if the interrupt callback says so, which is also asked at once after a signal.
+  [[nodiscard]] Status poll(std::chrono::milliseconds timeout) noexcept {
+    return static_cast<Status>(ue_queue_poll(get(), detail::wait_milliseconds(timeout)));
+  }
+
   /// Ends a message: as cancelled, with what is known of it. One that waits is not delivered. Its completion still runs, in
   /// run_ready. Returns whether it was ended: false if it is finished.
   bool cancel(Id id) noexcept { return id != Id{} && ue_queue_cancel(get(), as_user_data(id)) != 0; }
@@ -819,8 +830,7 @@ class Queue {
   /// Waits until no message waits or is in flight, at most the timeout. Runs no completions. Returns ok, timeout, or
   /// cancelled if the interrupt callback says so.
   [[nodiscard]] Status wait(std::chrono::milliseconds timeout) noexcept {
-    const auto at_least_0 = timeout.count() > 0 ? timeout : std::chrono::milliseconds(0);
-    return static_cast<Status>(ue_queue_wait(get(), detail::milliseconds(at_least_0)));
+    return static_cast<Status>(ue_queue_wait(get(), detail::wait_milliseconds(timeout)));
   }
 
   /// Begins no more: messages that wait end as cancelled, not delivered. Those in flight go on. Further messages are refused

@@ -184,6 +184,7 @@ void an_empty_queue_does_nothing() {
   CHECK_INT(queue.run_ready(), 0);
   CHECK_INT(queue.fd(), -1);
   CHECK(queue.wait(long_enough) == Status::invalid_argument);
+  CHECK(queue.poll(long_enough) == Status::invalid_argument);
   const auto made = Queue::try_make(Client());
   CHECK(made.first.get() == nullptr && made.second.status() == Status::invalid_argument);
   CHECK_PART(std::string(made.second.message()).c_str(), "client is NULL");
@@ -240,6 +241,33 @@ void stopping_begins_no_more() {
   CHECK_INT(queue.run_ready(), 1);
   CHECK(in_flight.delivery() == Delivery::unknown);
   CHECK_INT(requests("509"), 0);
+}
+
+void a_poll_ends_as_soon_as_a_completion_can_run_and_runs_none() {
+  auto client = new_client();
+  auto queue = new_queue(client);
+  CHECK(queue.poll(std::chrono::milliseconds(-1)) == Status::timeout);
+  hang("560");
+  Result hanging, other;
+  const auto first = push(queue, {560, "Hi"}, into(hanging));
+  push(queue, {561, "Hi"}, into(other));
+  CHECK(queue.poll(long_enough) == Status::ok);  // though one message hangs
+  CHECK(other.get() == nullptr);
+  CHECK_INT(queue.run_ready(), 1);
+  CHECK(other.status() == Status::ok);
+  CHECK(queue.poll(std::chrono::milliseconds(1)) == Status::timeout);
+  CHECK(queue.cancel(first));
+  CHECK(queue.poll(std::chrono::milliseconds::max()) == Status::ok);
+  CHECK_INT(queue.run_ready(), 1);
+  CHECK(hanging.status() == Status::cancelled);
+}
+
+void a_poll_ends_when_the_interrupt_callback_says_so() {
+  Options options;
+  options.interrupt = [] { return true; };
+  auto client = new_client(options);
+  auto queue = new_queue(client);
+  CHECK(queue.poll(long_enough) == Status::cancelled);
 }
 
 void an_outage_suspends_a_queue_until_it_is_resumed() {
@@ -560,6 +588,8 @@ const test tests[] = {
     TEST(a_moved_queue_keeps_its_messages),
     TEST(cancelling_ends_one_message_whether_it_waits_or_is_in_flight),
     TEST(stopping_begins_no_more),
+    TEST(a_poll_ends_as_soon_as_a_completion_can_run_and_runs_none),
+    TEST(a_poll_ends_when_the_interrupt_callback_says_so),
     TEST(an_outage_suspends_a_queue_until_it_is_resumed),
     TEST(a_timeout_from_the_push_ends_a_message_that_waits),
     TEST(a_queue_outlives_its_client_and_uses_its_callbacks),

@@ -1,10 +1,12 @@
 /* A queue: sending without waiting. */
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "given.h"
@@ -365,6 +367,54 @@ static void a_poll_ends_when_interrupt_says_so(void) {
   CHECK_INT(push_to(queue, "2149", NULL), UE_OK);
   CHECK_INT(ue_queue_poll(queue, UINT32_MAX), UE_CANCELLED);
   CHECK_INT(asked, 1);
+  ue_queue_free(queue);
+  ue_free(client);
+}
+
+static void a_poll_of_a_closed_client_has_the_results_that_the_close_brings(void) {
+  order_for("2193", hang, 1);
+  ue_client *client = sandbox_client();
+  ue_queue *queue = queue_with(client, NULL);
+  CHECK_INT(push_to(queue, "2193", NULL), UE_OK);
+  await_requests("2193", 1);
+  ue_client_close(client);
+  CHECK_INT(ue_queue_poll(queue, 60000), UE_OK);
+  check_next(queue, NULL, UE_CLOSED, UE_DELIVERY_UNKNOWN);
+  CHECK_INT(ue_queue_poll(queue, 0), UE_TIMEOUT);
+  ue_queue_free(queue);
+  ue_free(client);
+}
+
+static volatile sig_atomic_t signalled;
+
+static void on_alarm(int number) { signalled = number; }
+
+static int32_t stop_when_signalled(void *unused) {
+  (void)unused;
+  return signalled != 0;
+}
+
+static void a_signal_during_a_poll_has_the_callback_asked_at_once(void) {
+  ue_options options = sandbox_options();
+  options.interrupt = stop_when_signalled;
+  ue_client *client = client_with(&options);
+  ue_queue *queue = queue_with(client, NULL);
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_alarm;
+  const struct itimerval each_5_ms = {{0, 5000}, {0, 5000}}, off = {{0, 0}, {0, 0}};
+  for (int i = 0; i < 2; i++) {
+    action.sa_flags = i ? SA_RESTART : 0;
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+    signalled = 0;
+    /* Too short for the callback to be asked without a signal. A busy machine may need more than one. */
+    CHECK_INT(ue_queue_poll(queue, 50), UE_TIMEOUT);
+    CHECK(setitimer(ITIMER_REAL, &each_5_ms, NULL) == 0);
+    ue_status status = UE_TIMEOUT;
+    for (int round = 0; round < 20 && status == UE_TIMEOUT; round++) status = ue_queue_poll(queue, 50);
+    CHECK(setitimer(ITIMER_REAL, &off, NULL) == 0);
+    CHECK_INT(status, UE_CANCELLED);
+  }
   ue_queue_free(queue);
   ue_free(client);
 }
@@ -772,6 +822,8 @@ static const test tests[] = {
     TEST(a_wait_ends_at_its_timeout_or_when_interrupt_says_so),
     TEST(a_poll_ends_as_soon_as_something_can_be_taken),
     TEST(a_poll_ends_when_interrupt_says_so),
+    TEST(a_signal_during_a_poll_has_the_callback_asked_at_once),
+    TEST(a_poll_of_a_closed_client_has_the_results_that_the_close_brings),
     TEST(after_a_stop_what_is_in_flight_goes_on_and_no_more_is_begun),
     TEST(too_many_failures_in_a_row_suspend_a_queue_until_it_is_resumed),
     TEST(a_success_lets_all_workers_begin_again),

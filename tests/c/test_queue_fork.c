@@ -52,6 +52,7 @@ static void the_child_has_an_empty_queue_that_works_and_the_parent_gets_all_its_
     int users[2];
     CHECK_INT(ue_queue_take(queue, NULL, WORK), 0);
     CHECK_INT(ue_queue_wait(queue, 0), UE_OK);
+    CHECK_INT(ue_queue_poll(queue, 0), UE_TIMEOUT); /* though the parent has a result */
     CHECK_INT(ue_queue_cancel(queue, client), 0);
     CHECK(ue_queue_fd(queue) >= 0);
     CHECK(!is_readable(queue, 0));
@@ -243,6 +244,32 @@ static void a_child_that_returns_from_the_interrupt_callback_of_a_wait_has_an_em
   ue_free(client);
 }
 
+static void a_child_that_returns_from_the_interrupt_callback_of_a_poll_has_an_empty_queue(void) {
+  order("{\"fault\": \"delay\", \"ms\": 400, \"client_user_id\": \"2331\"}");
+  forked = -1;
+  ue_options options = sandbox_options();
+  options.interrupt = fork_once;
+  ue_client *client = client_with(&options);
+  ue_queue *queue = queue_with(client, NULL);
+  CHECK_INT(push_to(queue, "2331", client), UE_OK);
+  ue_status status = ue_queue_poll(queue, 60000);
+  CHECK(forked >= 0);
+  CHECK_INT(status, forked == 0 ? UE_CANCELLED : UE_OK);
+  if (forked == 0) {
+    CHECK_INT(ue_queue_poll(queue, 0), UE_TIMEOUT);
+    CHECK_INT(push_to(queue, "2332", &status), UE_OK);
+    CHECK_INT(ue_queue_poll(queue, 60000), UE_OK);
+    check_next(queue, &status, UE_OK, UE_DELIVERED);
+    ue_queue_free(queue);
+    ue_free(client);
+    _exit(0);
+  }
+  wait_for(forked);
+  check_next(queue, client, UE_OK, UE_DELIVERED);
+  ue_queue_free(queue);
+  ue_free(client);
+}
+
 /* A call in its own thread. */
 typedef struct call {
   ue_client *client;
@@ -355,6 +382,7 @@ static const test tests[] = {
     TEST(no_child_of_a_busy_queue_hangs_on_a_lock),
     TEST(a_child_that_returns_from_a_log_callback_leaves_the_results_to_its_parent),
     TEST(a_child_that_returns_from_the_interrupt_callback_of_a_wait_has_an_empty_queue),
+    TEST(a_child_that_returns_from_the_interrupt_callback_of_a_poll_has_an_empty_queue),
     TEST(a_trigger_in_the_child_ends_its_calls_and_not_those_of_its_parent),
     TEST(a_trigger_in_the_parent_does_not_end_the_calls_of_its_child),
     TEST(a_process_may_exit_with_work_in_its_queue),
