@@ -122,12 +122,12 @@ final class Client
      *
      * @template K
      * @param iterable<K, Message> $messages
-     * @param (callable(int, Result|UserEngageException): mixed)|null $onResult Told each outcome as it is known, in any
-     *     order, at most 10 ms later: the number of the message, from 0 on over all steps, and its outcome, which has
-     *     the $reference of the message. Write it down here, and a program that is killed knows what it sent. It
-     *     returns a BatchFlow, or anything else to go on: after Finish and Abort the rest of the step is not delivered,
-     *     and no more messages are read. If it throws, that is a Finish, and it is not called again. It may send,
-     *     suspend a fiber, fork, or call exit(). Defaults to none.
+     * @param (callable(int, Result|UserEngageException): mixed)|null $onResult Told each outcome as soon as it is
+     *     known, in any order: the number of the message, from 0 on over all steps, and its outcome, which has the
+     *     $reference of the message. Write it down here, and a program that is killed knows what it sent. It returns a
+     *     BatchFlow, or anything else to go on: after Finish and Abort the rest of the step is not delivered, and no
+     *     more messages are read. If it throws, that is a Finish, and it is not called again. It may send, suspend a
+     *     fiber, fork, or call exit(). Defaults to none.
      * @param ?int $maxFailuresInARow After so many failures in a row that are no fault of a message (unknown, no
      *     connection, 401, 403, 429, 5xx) no more are begun: the rest of the step is not delivered, each with a
      *     SuspendedException, and no more are read. So an outage makes few unknown messages. Defaults to no limit.
@@ -153,7 +153,13 @@ final class Client
         if ($maxFailuresInARow !== null) {
             Native::count('maxFailuresInARow', $maxFailuresInARow);
         }
-        $queue = new Queue($this->handle, $step, $maxFailuresInARow, $onResult === null ? null : $onResult(...));
+        $queue = new Queue(
+            $this->handle,
+            $this->hooks,
+            $step,
+            $maxFailuresInARow,
+            $onResult === null ? null : $onResult(...),
+        );
         return $this->outcomes(Batch::of($messages, $step), $queue, new Unread());
     }
 

@@ -14,7 +14,7 @@ namespace {
         public function ue_queue_push(FFI\CData $queue, FFI\CData $message, FFI\CData $result): int {}
         public function ue_queue_take(?FFI\CData $queue, FFI\CData $results, int $most): int {}
         public function ue_queue_cancel(?FFI\CData $queue, FFI\CData $user_data): int {}
-        public function ue_queue_wait(?FFI\CData $queue, int $timeout_ms): int {}
+        public function ue_queue_poll(?FFI\CData $queue, int $timeout_ms): int {}
         public function ue_queue_stop(?FFI\CData $queue): void {}
         public function ue_queue_free(?FFI\CData $queue): void {}
         public function ue_client_close(?FFI\CData $client): void {}

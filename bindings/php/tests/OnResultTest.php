@@ -225,6 +225,20 @@ final class OnResultTest extends TestCase
         }
     }
 
+    public function testAnInterruptCallbackIsAskedThoughOutcomesKeepComing(): void
+    {
+        foreach ([null, static fn () => usleep(1000)] as $onResult) {
+            $user = $this->user();
+            $this->sandbox()->fault($user, 'delay', ms: 20, times: 50);
+            $outcomes = $this->client(interrupt: static fn () => true)
+                ->sendConversations($this->numbered(50, $user), $onResult);
+            [$outcomes, $thrown] = $this->catch($outcomes);
+            self::assertNull($thrown);
+            self::assertInstanceOf(CancelledException::class, $outcomes[49]);
+            $this->assertCertain($outcomes, 50, $user);
+        }
+    }
+
     public function testASignalsHandlerRunsBetweenMessagesAndWhatItThrowsIsThrownOn(): void
     {
         $async = pcntl_async_signals(true);

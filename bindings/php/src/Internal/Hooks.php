@@ -88,6 +88,19 @@ final class Hooks
         }
     }
 
+    /** Between begin() and end(): runs signal handlers and the interrupt callback. Returns whether to cancel. */
+    public function interrupt(): bool
+    {
+        try {
+            Signals::dispatch();
+            $interrupt = $this->options->interrupt;
+            return $interrupt !== null && (bool) $interrupt();
+        } catch (\Throwable $thrown) {
+            self::keep($thrown);
+            return true;
+        }
+    }
+
     private static function functions(): FFI\CData
     {
         $functions = Native::new('ue_options');
@@ -95,7 +108,7 @@ final class Hooks
             self::of($userData)?->log($level, $text);
         };
         $functions->interrupt = static function (FFI\CData $userData): int {
-            return self::of($userData)?->interrupt() ?? 0;
+            return (int) self::of($userData)?->interrupt();
         };
         return $functions;
     }
@@ -107,18 +120,6 @@ final class Hooks
         } catch (\Throwable $thrown) {
             // Not thrown: a failing logger must not make a delivered message look like a failure.
             error_log('UserEngage: the logger failed: ' . $thrown->getMessage());
-        }
-    }
-
-    private function interrupt(): int
-    {
-        try {
-            Signals::dispatch();
-            $interrupt = $this->options->interrupt;
-            return $interrupt !== null && (bool) $interrupt() ? 1 : 0;
-        } catch (\Throwable $thrown) {
-            self::keep($thrown);
-            return 1;
         }
     }
 

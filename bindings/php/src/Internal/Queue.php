@@ -14,20 +14,17 @@ use UserEngage\Result;
 use UserEngage\Retry;
 
 /**
- * The ue_queue of one sendConversations(). Messages are copied into it, the library's threads send them, and finished
- * ones are taken from it.
+ * The ue_queue of one sendConversations(). Messages are copied into it, a thread of the library sends them, and
+ * finished ones are taken from it.
  *
  * onResult and signal handlers run as plain PHP code between two calls of the library. So they may throw, suspend a
- * fiber, send, fork, or call exit(): the threads read nothing that PHP owns.
+ * fiber, send, fork, or call exit(): the thread reads nothing that PHP owns.
  *
  * @internal
  */
 final class Queue
 {
-    /** The longest time, in milliseconds, until onResult is told of an outcome. */
-    private const TELL_EVERY = 10;
-
-    /** The longest time, in milliseconds, until signal handlers run where there is nobody to tell. */
+    /** How often, in milliseconds, signal handlers run and the interrupt callback is asked, at least. */
     private const LOOK_EVERY = 100;
 
     /** @var array<int, FFI\CData> Each ue_queue *, by the id of its object. */
@@ -49,6 +46,9 @@ final class Queue
     /** The process that pushed the messages. False if PHP does not tell. */
     private int|false $process = false;
 
+    /** When the interrupt callback was asked, or the batch began: in nanoseconds of hrtime(). */
+    private int $looked = 0;
+
     private bool $stopped = false;
 
     /** The first exception of onResult, the interrupt callback or a signal handler, during this batch. */
@@ -57,6 +57,7 @@ final class Queue
     /** @param (\Closure(int, Result|UserEngageException): mixed)|null $onResult */
     public function __construct(
         private Handle $client,
+        private ?Hooks $hooks,
         private int $capacity,
         private ?int $maxFailuresInARow,
         private ?\Closure $onResult,
@@ -85,6 +86,7 @@ final class Queue
     {
         $this->thrown = null;
         $this->process = getmypid();
+        $this->looked = hrtime(true);
         $held = Signals::hold();
         try {
             $this->push();
@@ -162,6 +164,9 @@ final class Queue
     private function empty(): void
     {
         while ($this->pending !== []) {
+            if (hrtime(true) - $this->looked >= self::LOOK_EVERY * 1_000_000) {
+                $this->look();
+            }
             if ($this->take()) {
                 continue;
             }
@@ -184,17 +189,36 @@ final class Queue
         return true;
     }
 
-    /** Waits for outcomes, and runs signal handlers. */
+    /** Does what the library does while it waits, for outcomes may come too fast for it to wait so long. */
+    private function look(): void
+    {
+        $this->end(Signals::dispatch(...));
+        if ($this->hooks !== null) {
+            $this->mayCancel($this->hooks->interrupt(...));
+        }
+        $this->looked = hrtime(true);
+    }
+
+    /** Runs signal handlers, and waits until there is an outcome or a log line to take. */
     private function wait(): void
     {
         $this->end(Signals::dispatch(...));
+        $this->mayCancel(function (): bool {
+            $status = $this->ffi->ue_queue_poll($this->pointer(), self::LOOK_EVERY);
+            if ($status === $this->ffi->UE_TIMEOUT) {
+                $this->looked = hrtime(true); // the library has asked
+            }
+            return $status === $this->ffi->UE_CANCELLED;
+        });
+    }
+
+    /** Makes a call that may ask the interrupt callback. It returns whether to end the messages in flight, too. */
+    private function mayCancel(\Closure $call): void
+    {
         $held = Hooks::begin();
-        $status = $this->ffi->ue_queue_wait(
-            $this->pointer(),
-            $this->onResult === null ? self::LOOK_EVERY : self::TELL_EVERY,
-        );
+        $isCancelled = $call();
         $this->end(static fn () => Hooks::end($held));
-        if ($status === $this->ffi->UE_CANCELLED) {
+        if ($isCancelled) {
             $this->abort();
         }
     }
