@@ -236,7 +236,7 @@ typedef void (*ue_log_fn)(void *user_data, int32_t level, const char *text);
 
 /// Asks whether to cancel a ue_* call, on the thread that made it: at once after a signal, and otherwise about every
 /// 100 ms while the call lasts. Any value but 0 ends the call with UE_CANCELLED. Messages in a queue are not asked for:
-/// ue_queue_wait asks for itself. The callback must return normally.
+/// ue_queue_poll and ue_queue_wait ask for themselves. The callback must return normally.
 typedef int32_t (*ue_interrupt_fn)(void *user_data);
 
 /// How a client sends. Start from UE_OPTIONS_INIT. 0 or NULL means the default, which is given for each field.
@@ -446,8 +446,8 @@ ue_status ue_send_conversations(struct ue_client *client,
                                 const struct ue_batch_options *options,
                                 struct ue_result **results);
 
-/// Closes the client: cancels the calls in flight in other threads and in queues, makes every later call fail, both with UE_CLOSED,
-/// and closes the idle connections. Does not wait. May be called any number of times.
+/// Closes the client: cancels the calls in flight in other threads and in queues, makes every later call fail, both with
+/// UE_CLOSED, and closes the idle connections. Does not wait. May be called any number of times.
 UE_API
 void ue_client_close(struct ue_client *client);
 
@@ -479,7 +479,7 @@ void ue_cancel_free(struct ue_cancel *cancel);
 /// has one thread, which is started with the first message and ended with the queue. options: NULL for the defaults.
 ///
 /// A queue keeps what it needs of its client; free the two in any order. Once the client is closed or freed, the queue's
-/// messages end as UE_CLOSED. After fork() the child has an empty queue, with threads and a descriptor of its own: ask
+/// messages end as UE_CLOSED. After fork() the child has an empty queue, with a thread and a descriptor of its own: ask
 /// ue_queue_fd again. What was pushed before stays with the parent.
 ///
 /// Returns NULL if an argument cannot be used (UE_INVALID_ARGUMENT), the client is closed (UE_CLOSED), or the process has
@@ -511,8 +511,8 @@ ue_fd ue_queue_fd(struct ue_queue *queue);
 
 /// Waits until something can be taken, at most timeout_ms milliseconds: for programs without an event loop.
 ///
-/// Returns UE_OK if so, UE_TIMEOUT if not, UE_CANCELLED if the interrupt callback says so, which is also asked at once after a
-/// signal.
+/// Returns UE_OK if so, UE_TIMEOUT if not, UE_CANCELLED if the interrupt callback says so, which is also asked at once
+/// after a signal.
 UE_API
 ue_status ue_queue_poll(struct ue_queue *queue,
                         uint32_t timeout_ms);

@@ -155,8 +155,8 @@ pub unsafe extern "C" fn ue_send_conversations(
     rest.status().into()
 }
 
-/// Closes the client: cancels the calls in flight in other threads and in queues, makes every later call fail, both with UE_CLOSED,
-/// and closes the idle connections. Does not wait. May be called any number of times.
+/// Closes the client: cancels the calls in flight in other threads and in queues, makes every later call fail, both with
+/// UE_CLOSED, and closes the idle connections. Does not wait. May be called any number of times.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_client_close(client: *mut ue_client) {
     guard(|| {

@@ -32,7 +32,7 @@ unsafe fn shared<'a>(queue: *const ue_queue) -> Result<&'a Queue, Error> {
 /// has one thread, which is started with the first message and ended with the queue. options: NULL for the defaults.
 ///
 /// A queue keeps what it needs of its client; free the two in any order. Once the client is closed or freed, the queue's
-/// messages end as UE_CLOSED. After fork() the child has an empty queue, with threads and a descriptor of its own: ask
+/// messages end as UE_CLOSED. After fork() the child has an empty queue, with a thread and a descriptor of its own: ask
 /// ue_queue_fd again. What was pushed before stays with the parent.
 ///
 /// Returns NULL if an argument cannot be used (UE_INVALID_ARGUMENT), the client is closed (UE_CLOSED), or the process has
@@ -103,8 +103,8 @@ pub unsafe extern "C" fn ue_queue_fd(queue: *mut ue_queue) -> ue_fd {
 
 /// Waits until something can be taken, at most timeout_ms milliseconds: for programs without an event loop.
 ///
-/// Returns UE_OK if so, UE_TIMEOUT if not, UE_CANCELLED if the interrupt callback says so, which is also asked at once after a
-/// signal.
+/// Returns UE_OK if so, UE_TIMEOUT if not, UE_CANCELLED if the interrupt callback says so, which is also asked at once
+/// after a signal.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_queue_poll(queue: *mut ue_queue, timeout_ms: u32) -> ue_status {
     let poll = |queue: &Queue| queue.wait_until_takeable(Duration::from_millis(timeout_ms.into()));

@@ -176,7 +176,7 @@ pub type ue_log_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, level: 
 
 /// Asks whether to cancel a ue_* call, on the thread that made it: at once after a signal, and otherwise about every
 /// 100 ms while the call lasts. Any value but 0 ends the call with UE_CANCELLED. Messages in a queue are not asked for:
-/// ue_queue_wait asks for itself. The callback must return normally.
+/// ue_queue_poll and ue_queue_wait ask for themselves. The callback must return normally.
 pub type ue_interrupt_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> i32>;
 
 /// Receives each result of a batch as soon as it is known, on the thread that called ue_send_conversations. index: the

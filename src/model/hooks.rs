@@ -19,7 +19,7 @@ pub enum Level {
 }
 
 /// Receives log lines, on the thread that made the call; those of a [`Submission`](crate::Submission) on the queue's own
-/// threads. They never hold the API key or a message's content.
+/// thread. They never hold the API key or a message's content.
 pub type Log = Arc<dyn Fn(Level, &str) + Send + Sync>;
 
 /// Asks the host whether to cancel the call. Called on the thread that made the call: at once after a signal, and

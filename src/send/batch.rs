@@ -41,7 +41,7 @@ impl<M: Messages + ?Sized> Messages for &M {
     }
 }
 
-/// How many messages a batch keeps ready for each connection, so that no worker waits for the calling thread.
+/// How many messages a batch keeps ready for each connection, so that no fiber waits for the calling thread.
 const AHEAD: usize = 32;
 
 /// How many bytes of messages a batch keeps ready. More only if a single message has more.
@@ -99,7 +99,7 @@ enum Ending {
 }
 
 impl Batch<'_> {
-    /// A callback may fork. The child returns at once: it has no workers, and their outcomes belong to the parent.
+    /// A callback may fork. The child returns at once: it has no driver, and the outcomes belong to the parent.
     fn run(&self, progress: &mut Progress<'_>) -> Result<(), Error> {
         // The longest wait before the queue is looked at again. Other code may have closed the descriptor and opened
         // another file under its number; then nothing wakes this thread.

@@ -255,7 +255,7 @@ pub(crate) fn with_signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     system::with_signals_blocked(start)
 }
 
-/// The stack size of a worker, far above what sending needs, even in a debug build. The system's default is often 8 MiB
+/// The stack size of a queue's thread, far above what sending needs, even in a debug build. The system's default is often 8 MiB
 /// of address space per thread.
 const STACK: usize = 512 * 1024;
 
