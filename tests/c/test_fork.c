@@ -393,7 +393,7 @@ static void a_fork_in_the_midst_of_a_batch_leaves_no_copy_of_the_key(void) {
   await_requests("1092", 1);
   await_requests("1093", 1);
   long long give_up = now_ms() + 20000;
-  while (copies_of_the_key() > 1) CHECK(now_ms() < give_up); /* the workers wipe their requests */
+  while (copies_of_the_key() > 1) CHECK(now_ms() < give_up); /* each fiber wipes its request */
   check_wiped_in_a_child(client, NULL);
   ue_client_close(client);
   CHECK_INT(pthread_join(thread, NULL), 0);

@@ -247,7 +247,7 @@ static void the_descriptor_is_readable_as_soon_as_a_cancel_returns(void) {
   ue_free(client);
 }
 
-static void a_message_in_flight_is_cancelled_and_its_worker_goes_on(void) {
+static void a_message_in_flight_is_cancelled_and_the_next_one_begins(void) {
   enum { MANY = 30 };
   order_for("2135", hang, MANY);
   ue_client *client = narrow_client(1);
@@ -484,7 +484,7 @@ static void too_many_failures_in_a_row_suspend_a_queue_until_it_is_resumed(void)
   CHECK_INT(requests("2150"), MOST + MANY);
 }
 
-static void a_success_lets_all_workers_begin_again(void) {
+static void a_success_lets_as_many_begin_as_before(void) {
   enum { CONNECTIONS = 4 };
   order_for("2155", unavailable, 2);
   order_for("2156", "\"fault\": \"delay\", \"ms\": 100", 1);
@@ -816,7 +816,7 @@ static const test tests[] = {
     TEST(with_an_edge_triggered_loop_no_result_is_missed),
     TEST(a_message_that_waits_is_cancelled_at_once_and_never_sent),
     TEST(the_descriptor_is_readable_as_soon_as_a_cancel_returns),
-    TEST(a_message_in_flight_is_cancelled_and_its_worker_goes_on),
+    TEST(a_message_in_flight_is_cancelled_and_the_next_one_begins),
     TEST(the_cancel_of_a_message_ends_it_in_a_queue_too),
     TEST(a_wait_ends_when_all_is_finished_and_takes_nothing),
     TEST(a_wait_ends_at_its_timeout_or_when_interrupt_says_so),
@@ -826,7 +826,7 @@ static const test tests[] = {
     TEST(a_poll_of_a_closed_client_has_the_results_that_the_close_brings),
     TEST(after_a_stop_what_is_in_flight_goes_on_and_no_more_is_begun),
     TEST(too_many_failures_in_a_row_suspend_a_queue_until_it_is_resumed),
-    TEST(a_success_lets_all_workers_begin_again),
+    TEST(a_success_lets_as_many_begin_as_before),
     TEST(closing_the_client_ends_the_messages_of_its_queues),
     TEST(the_client_may_be_freed_before_its_queue),
     TEST(a_queue_freed_with_work_in_it_ends_what_is_in_flight),

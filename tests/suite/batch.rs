@@ -494,7 +494,7 @@ fn a_timeout_of_a_message_is_its_own_and_a_cancel_too() {
 }
 
 #[test]
-fn more_connections_than_a_batch_should_have_threads_are_refused_by_name() {
+fn more_connections_than_a_client_may_have_are_refused_by_name() {
     let with = |connections| {
         let mut options = Options::default();
         options.max_connections = connections;

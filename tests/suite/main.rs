@@ -45,7 +45,7 @@ mod by_call {
 mod by_queue {
     use userengage::{Client, Error, Message, Outcome, QueueOptions, TimeoutFrom};
 
-    /// A worker never calls the interrupt callback.
+    /// A queue never calls the interrupt callback.
     const ASKS: bool = false;
 
     fn send(client: &Client, message: &Message<'_>) -> Result<Outcome, Error> {

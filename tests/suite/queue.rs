@@ -131,7 +131,7 @@ fn a_capacity_of_0_is_refused_by_name() {
 }
 
 #[test]
-fn a_timeout_from_the_push_ends_a_message_that_waits_though_all_workers_hang() {
+fn a_timeout_from_the_push_ends_a_message_that_waits_though_all_connections_hang() {
     for order in [[300, 10_000], [10_000, 300]] {
         let (first, users) = (hanging(), [User::new(), User::new()]);
         let queue = queue_with(&one_by_one(), |options| options.timeout_from = TimeoutFrom::Push);
@@ -157,7 +157,7 @@ fn a_timeout_from_the_push_ends_a_message_that_waits_though_all_workers_hang() {
     }
 }
 
-/// Also where it is a failure that holds a message back, and not a lack of workers.
+/// Also where it is a failure that holds a message back, and not a lack of connections.
 #[test]
 fn a_timeout_from_the_push_ends_a_message_that_may_not_be_begun() {
     let (hangs, fails, user) = (hanging(), User::new(), User::new());
@@ -250,7 +250,7 @@ fn a_delivery_between_failures_ends_the_row() {
 }
 
 #[test]
-fn a_delivery_lets_all_workers_begin_again() {
+fn a_delivery_lets_as_many_begin_as_before() {
     let (fails, late) = (User::new(), User::new());
     fails.order([json!({"fault": "status", "status": 502})]);
     late.order([json!({"fault": "delay", "ms": 100})]);
@@ -368,7 +368,7 @@ fn the_interrupt_callback_ends_a_wait_and_no_message() {
 
 /// Nobody takes them from the queue: they must come all the same.
 #[test]
-fn log_lines_of_submissions_come_from_the_queues_threads_without_the_key_or_the_content() {
+fn log_lines_of_submissions_come_from_the_queues_thread_without_the_key_or_the_content() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let record = lines.clone();
     let client = client_with(|options| {
@@ -394,7 +394,7 @@ fn log_lines_of_submissions_come_from_the_queues_threads_without_the_key_or_the_
 }
 
 #[test]
-fn a_panic_on_a_worker_is_that_messages_outcome_and_ends_no_other() {
+fn a_panic_on_the_queues_thread_is_that_messages_outcome_and_ends_no_other() {
     let is_to_panic = Arc::new(AtomicBool::new(true));
     let asked = is_to_panic.clone();
     let client = client_with(|options| {
