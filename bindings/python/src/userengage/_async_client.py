@@ -119,7 +119,7 @@ class AsyncClient(BaseClient):
         return queue
 
     async def aclose(self) -> None:
-        """Ends the calls in flight, and every later one, with `ClosedError`. Then ends this event loop's threads."""
+        """Ends the calls in flight, and every later one, with `ClosedError`. Then ends this event loop's queue."""
         self._close()
         here = event_loop().current()
         for queue, loop in list(self._open.items()):

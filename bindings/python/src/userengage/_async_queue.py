@@ -179,6 +179,6 @@ class AsyncQueue:
         self._watcher.stop()
 
     def free(self) -> None:
-        """Ends the threads of the queue: milliseconds."""
+        """Ends the thread of the queue: milliseconds."""
         self.stop()
         self.queue.free()

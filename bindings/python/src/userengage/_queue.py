@@ -1,4 +1,4 @@
-"""`Queue`: a queue of the library. It copies what is pushed; its threads send that, and call nothing in Python."""
+"""`Queue`: a queue of the library. It copies what is pushed; its thread sends that, and calls nothing in Python."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class Queue:
         self.waiting.clear()
 
     def free(self) -> None:
-        """Ends every message, and waits for the threads: milliseconds. Results that have not come are lost."""
+        """Ends every message, and waits for the thread: milliseconds. Results that have not come are lost."""
         self._free()
 
 
