@@ -11,7 +11,7 @@ from pathlib import Path
 
 from programs import LIBRARY, TARGET, Contender
 from servers import Server, pinned
-from turns import environment
+from turns import environment, spread
 
 # What a message costs is what many cost more than few.
 FEW, MANY = 100, 600
@@ -58,6 +58,24 @@ def start(server: Server, times: int, cpu: int) -> dict[str, float]:
         "resident_kib": resident,
         "library_bytes": LIBRARY.stat().st_size,
     }
+
+
+def push(server: Server, rounds: int, burst: int, alone: int, cpu: int) -> dict[str, dict[str, float]]:
+    """Microseconds of CPU of the thread that pushes, a push: of a burst, and of those that find the queue at rest."""
+    command = [*pinned(cpu), TARGET / "push", str(rounds), str(burst), str(alone)]
+    done = subprocess.run(command, env=environment(server), check=True, stdout=subprocess.PIPE, text=True)
+    rows = (line.split() for line in done.stdout.splitlines())
+    return {name: spread([float(number) for number in numbers]) for name, *numbers in rows}
+
+
+def cancel(times: int, cpu: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Milliseconds from a cancel to the result, by the state that it ends, and what it was cancelled with."""
+    command = [*pinned(cpu), TARGET / "cancel", str(times)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    taken: dict[str, dict[str, dict[str, float]]] = {}
+    for state, way, *numbers in (line.split() for line in done.stdout.splitlines()):
+        taken.setdefault(state, {})[way] = spread([int(number) / 1000 for number in numbers])
+    return taken
 
 
 def _send(command: list[str | Path], messages: int, server: Server) -> subprocess.CompletedProcess[str]:

@@ -76,6 +76,8 @@ _SOURCES = {
     "queue": ("queue.c", "-luserengage"),
     "batch": ("batch.c", "-luserengage"),
     "multi": ("multi.c", "-lcurl"),
+    "push": ("push.c", "-luserengage"),
+    "cancel": ("cancel.c", "-luserengage"),
 }
 
 
@@ -86,11 +88,16 @@ def over(connections: int, program: str = "queue", capacity: int = 0) -> Contend
     return Contender("C", name, (TARGET / program, *arguments), ours=program != "multi")
 
 
+def at_once(connections: int) -> list[Contender]:
+    """All that send many at once, over so many connections."""
+    return [over(connections, program) for program in ("multi", "queue", "batch")]
+
+
 def build() -> None:
     """Installs what this machine lacks, and builds all programs."""
     subprocess.run([ROOT / "tests" / "setup", *PACKAGES], check=True)
     TARGET.mkdir(parents=True, exist_ok=True)
-    for program in ("userengage", "userengage-cpp", "libcurl", "socket", "start", "many"):
+    for program in _SOURCES:
         compile_c(program)
     for feature in ("userengage", "peers"):
         _cargo(feature)

@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, Callable
 
-from programs import CONTENDERS, OURS, C
+from programs import CONNECTIONS, CONTENDERS, OURS, C, over
 from servers import SCHEMES
+from targets import beside_multi
 
 Figures = dict[str, Any]
 
@@ -24,6 +25,21 @@ PEERS = {
     ("PHP", "ext-curl"): "ext-curl",
 }
 
+# The programs that send many at once with the library.
+AT_ONCE = "queue", "batch"
+
+# What a message that is cancelled was waiting for, by state.
+STATES = {
+    "dns": "DNS",
+    "connect": "connect",
+    "handshake": "TLS handshake",
+    "write": "write",
+    "read": "read",
+    "turn": "rate limit",
+    "retry": "backoff",
+    "queue": "queue",
+}
+
 
 def costs(figures: Figures) -> str:
     """The main README: shares of what others need, and what else is asked of a library."""
@@ -31,11 +47,19 @@ def costs(figures: Figures) -> str:
     rows = []
     for (language, peer), words in PEERS.items():
         beside = [compared[scheme][f"{language}: {OURS}"]["beside"][peer] for scheme in SCHEMES]
-        shares = [f"{one[of]['median']:.2f}" for of in ("cpu", "wall") for one in beside]
-        rows.append([language, words, *shares])
+        rows.append([language, words, *_shares(beside)])
+    for program in AT_ONCE:
+        for connections in CONNECTIONS:
+            beside = [beside_multi(figures["at_once"], connections, scheme, program) for scheme in SCHEMES]
+            rows.append(
+                [f"C, a {program} over {connections} connections", "libcurl's multi interface", *_shares(beside)]
+            )
     many = figures["many"]
     items = (
         _work(figures),
+        _at_once(figures),
+        _push(figures["push_us"]),
+        _cancel(figures["cancel_ms"], figures["cancels_of_each_state"]),
         _start(figures),
         _late(many["late"]),
         _limited(many["limited"], many["limited_untold"]),
@@ -102,6 +126,11 @@ def _beside_c(figures: Figures, language: str) -> str:
     return _table(["microseconds of CPU a message", "http", "more than from C", "https", "more than from C"], rows)
 
 
+def _shares(beside: Sequence[Figures]) -> list[str]:
+    """The cells of a table: of CPU, then of time."""
+    return [f"{one[of]['median']:.2f}" for of in ("cpu", "wall") for one in beside]
+
+
 def _work(figures: Figures) -> str:
     instructions, calls = figures["instructions"], figures["system_calls"]["http"]
 
@@ -112,6 +141,43 @@ def _work(figures: Figures) -> str:
     return (
         f"Instructions in user space a message, plain and over TLS: {both(C)}; libcurl {both('C: libcurl')}, ureq"
         f" {both('Rust: ureq')}. System calls: {ours}; libcurl {curls}."
+    )
+
+
+def _at_once(figures: Figures) -> str:
+    connections = CONNECTIONS[-1]
+    contenders = figures["at_once"][str(connections)]["http"]["contenders"]
+
+    def words(program: str) -> str:
+        one = contenders[over(connections, program).key]
+        cpu, wall = (one[of]["median"] for of in ("cpu_us", "wall_us"))
+        return f"{1e6 / wall:,.0f} messages a second, {cpu:.1f} us of CPU each"
+
+    text = (
+        f"A queue over {connections} connections, plain: {words('queue')}; libcurl's multi interface: {words('multi')}."
+    )
+    if "at_once_apart" in figures:
+        cpu, wall = _shares([beside_multi(figures["at_once_apart"], connections, "http", "queue")])
+        text += f" With the server on a CPU of its own it takes {cpu} of libcurl's CPU and {wall} of its time."
+    return text
+
+
+def _push(push: Figures) -> str:
+    burst, alone = (push[kind]["median"] for kind in ("burst", "alone"))
+    return (
+        f"To push a message into a queue that has others takes {burst:.1f} us of CPU of the thread that pushes,"
+        f" {alone:.1f} where that wakes the queue's thread up."
+    )
+
+
+def _cancel(cancel: Figures, times: int) -> str:
+    ways = [(state, way) for state, ways in cancel.items() for way in ways.values()]
+    state, longest = max(ways, key=lambda one: one[1]["most"])
+    median = max(way["median"] for _, way in ways)
+    named = ", ".join(STATES[name] for name in cancel)
+    return (
+        f"A message in a queue that is cancelled ends within {longest['most']:.1f} ms, the longest of {times} times in"
+        f" each state and way to cancel ({STATES[state]}; no median is above {median:.2f} ms): {named}."
     )
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import turns
-from programs import CONTENDERS, OURS, C
+from programs import CONNECTIONS, OURS, C, Contender, over
 from servers import SCHEMES
 
 
-def compare(rounds: turns.Rounds) -> dict[str, dict[str, Any]]:
+def compare(contenders: Iterable[Contender], rounds: turns.Rounds) -> dict[str, dict[str, Any]]:
     """Of each of ours, the share of its CPU and time in those of each other of its language; and what it adds to C.
 
     Each number is the median of the rounds' own: a round's turns follow one another closely.
     """
     compared = {}
-    for ours in (one for one in CONTENDERS if one.ours and one.key in rounds):
-        peers = [one for one in CONTENDERS if one.language == ours.language and one != ours and one.key in rounds]
+    contenders = list(contenders)
+    for ours in (one for one in contenders if one.ours):
+        peers = [one for one in contenders if one.language == ours.language and one != ours]
         compared[ours.key] = {
             "beside": {
                 peer.name: {
@@ -72,6 +73,18 @@ def _targets(figures: dict[str, Any]) -> Iterator[tuple[str, float, str, float]]
     yield "memory after a message over TLS, MiB", round(start["resident_kib"] / 1024, 2), "at_most", 4
     yield "the library, MiB", round(start["library_bytes"] / (1 << 20), 2), "at_most", 1.8
 
+    for connections in CONNECTIONS:
+        for scheme in SCHEMES:
+            for program in ("queue", "batch"):
+                beside = beside_multi(figures["at_once"], connections, scheme, program)
+                what = f"{scheme}: {program} over {connections}, share of libcurl's multi interface's"
+                yield f"{what} CPU", beside["cpu"]["median"], "at_most", 0.8
+                yield f"{what} time", beside["wall"]["median"], "at_most", 1
+    for kind, cpu in figures["push_us"].items():
+        yield f"a push, {kind}, us of CPU", cpu["median"], "at_most", 2
+    for state, ways in figures["cancel_ms"].items():
+        yield f"cancelled in {state}: the longest, ms", max(way["most"] for way in ways.values()), "at_most", 5
+
     many = figures["many"]
     late, limited = many["late"], many["limited"]
     yield "50 ms late: share of 64 / 0.05 s", round(late["messages_per_second"] / (64 / 0.05), 4), "at_least", 0.95
@@ -83,6 +96,12 @@ def _targets(figures: dict[str, Any]) -> Iterator[tuple[str, float, str, float]]
     few, *_, most = many["growth"]
     growth = round(most["cpu_us_per_message"] / few["cpu_us_per_message"], 3)
     yield f"CPU of a message of {most['messages']:,}, share of that of {few['messages']:,}", growth, "at_most", 1.2
+
+
+def beside_multi(at_once: dict[str, Any], connections: int, scheme: str, program: str) -> dict[str, Any]:
+    """The shares of CPU and time of one of ours in those of libcurl's multi interface."""
+    ours, multi = over(connections, program), over(connections, "multi")
+    return at_once[str(connections)][scheme]["compared"][ours.key]["beside"][multi.name]
 
 
 def _ratios(ours: list[float], theirs: list[float]) -> dict[str, float]:

@@ -183,7 +183,8 @@ static long long cancel_in(const struct state *state, int by_handle, int settled
   long long ended = now();
 
   ue_result *result = take();
-  require(ue_result_status(result) == UE_CANCELLED && ue_result_user_data(result) == &of_second, "it was not cancelled");
+  require(ue_result_status(result) == UE_CANCELLED && ue_result_user_data(result) == &of_second,
+          "it was not cancelled");
   int was_there = ue_result_delivery(result) == state->delivery && ue_result_attempts(result) == state->requests;
   ue_result_free(result);
   ue_queue_free(queue);

@@ -43,7 +43,7 @@ def userengage() -> SendOne:
 def userengage_cffi() -> SendOne:
     """What the package would do if it stood on cffi: the same conversions and the same result, without its hooks."""
     import cffi
-    from userengage import Delivery, Result, Status
+    from userengage import Delivery, Result, Retry, Status
 
     root = Path(__file__).resolve().parents[3]
     header = (root / "bindings" / "php" / "src" / "userengage.ffi.h").read_text()
@@ -57,12 +57,13 @@ def userengage_cffi() -> SendOne:
     assert client, (base, ca)
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
     size = ffi.sizeof("ue_message")
+    ends_at_nul = [int(ffi.cast("size_t", -1))] * 3
     read = ffi.new("ue_outcome *", {"struct_size": ffi.sizeof("ue_outcome")})
 
     def send_one() -> None:
         user_id, content = ffi.new("char[]", b"42"), ffi.new("char[]", CONTENT.encode())
         context = ffi.new("char[]", encode(CONTEXT).encode())
-        message = ffi.new("ue_message *", (size, user_id, content, 926, 2, context))
+        message = ffi.new("ue_message *", (size, user_id, content, 926, 2, context, *ends_at_nul))
         out = ffi.new("ue_result **")
         lib.ue_send_conversation(client, message, out)
         assert lib.ue_result_read(out[0], read)
@@ -79,6 +80,7 @@ def userengage_cffi() -> SendOne:
             "",
             "",
             ffi.buffer(read.body, read.body_length)[:],
+            Retry(read.retry),
         )
         lib.ue_result_free(out[0])
         assert result.http_status == 201
