@@ -69,7 +69,8 @@ def costs(figures: Figures) -> str:
         "![CPU time of one message, by contender](tests/bench/figures.svg)",
         _wrapped(
             "A message on a kept connection to nginx, beside what others need for one in the same round: user and"
-            " system time of the client's process, and time that passes. In C the others' body is made once."
+            " system time of the client's process, and time that passes. In C the others' body is made once. In the"
+            " last rows many are under way at once, and libcurl has as many handles as there are connections."
         ),
         _table(["from", "as a share of", "CPU, http", "CPU, https", "time, http", "time, https"], rows),
         "\n".join(_wrapped(f"- {item}", "  ") for item in items),
