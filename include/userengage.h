@@ -3,9 +3,11 @@
  * userengage.h: send conversation messages to UserEngage (User.com), and know for each whether it was delivered.
  *
  * Threads   Any function may be called from any thread; clients, queues and cancel handles may be shared. Freeing must be
- *           the last use. A thread in a call has a connection of its own.
+ *           the last use. ue_send_conversation takes one connection for each call at once, a batch or a queue up to
+ *           max_connections.
  * Callbacks Run on the thread that made the call, so the log callback on several at once, and must return normally. In
- *           one, any function may be called except those that free: ue_free, ue_queue_free.
+ *           one, any function may be called but ue_free of its client, ue_queue_free of its queue, and ue_result_free of a
+ *           result that on_result was passed.
  * Signals   ue_cancel_trigger alone may be called in a signal handler. The library installs none, and raises no SIGPIPE.
  * Fork      A client inherited through fork() works in the child: it opens its own connections, and closes its copies of
  *           the parent's. A call in flight belongs to the parent: if a callback forks, the call returns UE_CANCELLED in
@@ -235,8 +237,8 @@ typedef struct ue_result ue_result;
 typedef void (*ue_log_fn)(void *user_data, int32_t level, const char *text);
 
 /// Asks whether to cancel a ue_* call, on the thread that made it: at once after a signal, and otherwise about every
-/// 100 ms while the call lasts. Any value but 0 ends the call with UE_CANCELLED. Messages in a queue are not asked for:
-/// ue_queue_poll and ue_queue_wait ask for themselves. The callback must return normally.
+/// 100 ms while the call lasts. Any value but 0 ends the call with UE_CANCELLED. It is not asked for messages in a queue: for
+/// the wait of ue_queue_poll it is, and for that of ue_queue_wait about every 100 ms. The callback must return normally.
 typedef int32_t (*ue_interrupt_fn)(void *user_data);
 
 /// How a client sends. Start from UE_OPTIONS_INIT. 0 or NULL means the default, which is given for each field.
@@ -308,7 +310,7 @@ typedef struct ue_message {
   /// The time limit of this message, in milliseconds. 0: the client's timeout_ms.
   uint32_t timeout_ms;
   /// Can end the call that sends this message; in a queue, once the message is begun (before that: ue_queue_cancel).
-  /// May be freed as soon as the call returns. NULL: none.
+  /// May be freed as soon as the call, or the push, returns. NULL: none.
   struct ue_cancel *cancel;
   /// Comes back with the result: ue_result_user_data. Never dereferenced.
   void *user_data;
@@ -316,7 +318,7 @@ typedef struct ue_message {
 
 /// Receives each result of a batch as soon as it is known, on the thread that called ue_send_conversations. index: the
 /// message's place in the array. result: valid during the callback, or, where ue_send_conversations was given results, as
-/// long as results[index]. Returns a ue_batch_flow; any other value counts as UE_BATCH_FINISH. After UE_BATCH_FINISH only
+/// long as results[index], which is the same one: do not free it before that call returns. Returns a ue_batch_flow; any other value counts as UE_BATCH_FINISH. After UE_BATCH_FINISH only
 /// UE_BATCH_ABORT still has an effect. The callback must return normally.
 typedef int32_t (*ue_on_result_fn)(void *user_data, size_t index, const struct ue_result *result);
 
@@ -435,7 +437,8 @@ ue_status ue_send_conversation(struct ue_client *client,
 /// results: NULL, or an array with room for count results. All are set, in the order of the messages. Free each of
 /// them.
 ///
-/// Returns UE_OK if all messages were delivered, otherwise the status of the first one in the array that was not. For a
+/// Returns UE_OK if all messages were delivered, otherwise the status of the first one in the array that was not; UE_CONNECT
+/// for all of them if the process has no descriptors or threads left. For a
 /// count that no array can have, such as (size_t)-1, or options that cannot be used, UE_INVALID_ARGUMENT; in the first
 /// case no result is set, and the log says why.
 UE_API
@@ -492,7 +495,10 @@ struct ue_queue *ue_queue_new(struct ue_client *client,
 
 /// Copies a message into the queue, and returns at once. Messages to one client_user_id are sent in order.
 ///
-/// Returns UE_OK if the message was accepted: then its result comes from ue_queue_take, exactly once, and has the
+/// result: NULL, or set in both cases: free it. That of an accepted message is not the message's own, and says
+/// UE_RETRY_NEVER.
+///
+/// Returns UE_OK if the message was accepted: then its own result comes from ue_queue_take, exactly once, and has the
 /// message's user_data. Otherwise the message is not sent, and result says why: UE_INVALID_ARGUMENT, UE_QUEUE_FULL,
 /// UE_SUSPENDED, UE_CLOSED (the queue was stopped, or the client closed), UE_CONNECT (no thread could be started).
 UE_API
@@ -509,7 +515,7 @@ ue_status ue_queue_push(struct ue_queue *queue,
 UE_API
 ue_fd ue_queue_fd(struct ue_queue *queue);
 
-/// Waits until something can be taken, at most timeout_ms milliseconds: for programs without an event loop.
+/// Waits until something can be taken, at most timeout_ms milliseconds; 0 only looks. For programs without an event loop.
 ///
 /// Returns UE_OK if so, UE_TIMEOUT if not, UE_CANCELLED if the interrupt callback says so, which is also asked at once
 /// after a signal.
@@ -529,7 +535,7 @@ size_t ue_queue_take(struct ue_queue *queue,
                      struct ue_result **results,
                      size_t most);
 
-/// Ends every message in the queue that has this user_data. One that waits is finished when this returns: UE_CANCELLED,
+/// Ends every message in the queue that has this user_data; NULL: every one that has none. One that waits is finished when this returns: UE_CANCELLED,
 /// not delivered. One in flight ends at once: UE_CANCELLED, with what is known of it. Every message still
 /// gets its result.
 ///
@@ -540,7 +546,8 @@ size_t ue_queue_cancel(struct ue_queue *queue,
 
 /// Waits until no message waits or is in flight, at most timeout_ms milliseconds; 0 only looks. Results are not taken.
 ///
-/// Returns UE_OK if that is so, UE_TIMEOUT if not, UE_CANCELLED if the interrupt callback says so.
+/// Returns UE_OK if that is so, UE_TIMEOUT if not, UE_CANCELLED if the interrupt callback says so, or forked and this is the
+/// child.
 UE_API
 ue_status ue_queue_wait(struct ue_queue *queue,
                         uint32_t timeout_ms);
@@ -574,25 +581,25 @@ ue_retry ue_result_retry(const struct ue_result *result);
 UE_API UE_NODISCARD void *ue_result_user_data(const struct ue_result *result);
 
 /// Whether the customer may see the message twice: it was delivered, and an earlier attempt may have delivered it, too.
-/// Happens only with delivery_policy 1.
+/// Happens only with UE_AT_LEAST_ONCE. False for NULL.
 UE_API
 bool ue_result_may_be_duplicate(const struct ue_result *result);
 
-/// The HTTP status of the last answer. 0: no answer arrived.
+/// The HTTP status of the last answer. 0: no answer arrived, or NULL was given.
 UE_API int32_t ue_result_http_status(const struct ue_result *result);
 
-/// The conversation's id, which answers of api_version 2 have. -1: the answer has none.
+/// The conversation's id, which answers of UE_API_VERSION_2 have. -1: the answer has none, or NULL was given.
 UE_API int64_t ue_result_conversation_id(const struct ue_result *result);
 
 /// How many milliseconds to wait before the message is sent again: the time that the service asked for, or that this
-/// client would have had to wait past its deadline. -1: not known.
+/// client would have had to wait past its deadline. -1: not known, or NULL was given.
 UE_API
 int64_t ue_result_retry_after_ms(const struct ue_result *result);
 
-/// How many requests were started. 0: none.
+/// How many requests were started. 0: none, or NULL was given.
 UE_API uint32_t ue_result_attempts(const struct ue_result *result);
 
-/// How many microseconds the call took, including every attempt and wait.
+/// How many microseconds the call took, including every attempt and wait. 0 for NULL.
 UE_API uint64_t ue_result_elapsed_us(const struct ue_result *result);
 
 /// The id under which the service knows the request (Cf-Ray). "": the answer has none, or it was redacted.
@@ -613,7 +620,8 @@ UE_API
 const char *ue_result_body(const struct ue_result *result,
                            size_t *length);
 
-/// Reads everything at once that the functions above return one by one. For bindings in which each call is expensive.
+/// Reads everything at once that the functions above return one by one, also for NULL. For bindings in which each call is
+/// expensive.
 ///
 /// Returns false, and writes nothing, if outcome is NULL or no version of ue_outcome has its struct_size.
 UE_API

@@ -108,7 +108,8 @@ pub unsafe extern "C" fn ue_send_conversation(
 /// results: NULL, or an array with room for count results. All are set, in the order of the messages. Free each of
 /// them.
 ///
-/// Returns UE_OK if all messages were delivered, otherwise the status of the first one in the array that was not. For a
+/// Returns UE_OK if all messages were delivered, otherwise the status of the first one in the array that was not; UE_CONNECT
+/// for all of them if the process has no descriptors or threads left. For a
 /// count that no array can have, such as (size_t)-1, or options that cannot be used, UE_INVALID_ARGUMENT; in the first
 /// case no result is set, and the log says why.
 #[unsafe(no_mangle)]

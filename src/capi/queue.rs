@@ -60,7 +60,10 @@ pub unsafe extern "C" fn ue_queue_new(
 
 /// Copies a message into the queue, and returns at once. Messages to one client_user_id are sent in order.
 ///
-/// Returns UE_OK if the message was accepted: then its result comes from ue_queue_take, exactly once, and has the
+/// result: NULL, or set in both cases: free it. That of an accepted message is not the message's own, and says
+/// UE_RETRY_NEVER.
+///
+/// Returns UE_OK if the message was accepted: then its own result comes from ue_queue_take, exactly once, and has the
 /// message's user_data. Otherwise the message is not sent, and result says why: UE_INVALID_ARGUMENT, UE_QUEUE_FULL,
 /// UE_SUSPENDED, UE_CLOSED (the queue was stopped, or the client closed), UE_CONNECT (no thread could be started).
 #[unsafe(no_mangle)]
@@ -101,7 +104,7 @@ pub unsafe extern "C" fn ue_queue_fd(queue: *mut ue_queue) -> ue_fd {
     raw.flatten().unwrap_or(crate::sys::NO_SOCKET)
 }
 
-/// Waits until something can be taken, at most timeout_ms milliseconds: for programs without an event loop.
+/// Waits until something can be taken, at most timeout_ms milliseconds; 0 only looks. For programs without an event loop.
 ///
 /// Returns UE_OK if so, UE_TIMEOUT if not, UE_CANCELLED if the interrupt callback says so, which is also asked at once
 /// after a signal.
@@ -139,7 +142,7 @@ pub unsafe extern "C" fn ue_queue_take(queue: *mut ue_queue, results: *mut *mut 
     count
 }
 
-/// Ends every message in the queue that has this user_data. One that waits is finished when this returns: UE_CANCELLED,
+/// Ends every message in the queue that has this user_data; NULL: every one that has none. One that waits is finished when this returns: UE_CANCELLED,
 /// not delivered. One in flight ends at once: UE_CANCELLED, with what is known of it. Every message still
 /// gets its result.
 ///
@@ -152,7 +155,8 @@ pub unsafe extern "C" fn ue_queue_cancel(queue: *mut ue_queue, user_data: *mut c
 
 /// Waits until no message waits or is in flight, at most timeout_ms milliseconds; 0 only looks. Results are not taken.
 ///
-/// Returns UE_OK if that is so, UE_TIMEOUT if not, UE_CANCELLED if the interrupt callback says so.
+/// Returns UE_OK if that is so, UE_TIMEOUT if not, UE_CANCELLED if the interrupt callback says so, or forked and this is the
+/// child.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_queue_wait(queue: *mut ue_queue, timeout_ms: u32) -> ue_status {
     let wait = |queue: &Queue| queue.wait_until_idle(Duration::from_millis(timeout_ms.into()));

@@ -188,21 +188,21 @@ pub unsafe extern "C" fn ue_result_user_data(result: *const ue_result) -> *mut c
 }
 
 /// Whether the customer may see the message twice: it was delivered, and an earlier attempt may have delivered it, too.
-/// Happens only with delivery_policy 1.
+/// Happens only with UE_AT_LEAST_ONCE. False for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_may_be_duplicate(result: *const ue_result) -> bool {
     // SAFETY: as above.
     unsafe { ask(result, false, |parts| parts.outcome.may_be_duplicate()) }
 }
 
-/// The HTTP status of the last answer. 0: no answer arrived.
+/// The HTTP status of the last answer. 0: no answer arrived, or NULL was given.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_http_status(result: *const ue_result) -> i32 {
     // SAFETY: as above.
     unsafe { ask(result, 0, |parts| parts.outcome.http_status().unwrap_or(0).into()) }
 }
 
-/// The conversation's id, which answers of api_version 2 have. -1: the answer has none.
+/// The conversation's id, which answers of UE_API_VERSION_2 have. -1: the answer has none, or NULL was given.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_conversation_id(result: *const ue_result) -> i64 {
     // SAFETY: as above.
@@ -210,7 +210,7 @@ pub unsafe extern "C" fn ue_result_conversation_id(result: *const ue_result) -> 
 }
 
 /// How many milliseconds to wait before the message is sent again: the time that the service asked for, or that this
-/// client would have had to wait past its deadline. -1: not known.
+/// client would have had to wait past its deadline. -1: not known, or NULL was given.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_retry_after_ms(result: *const ue_result) -> i64 {
     let milliseconds = |parts: &Parts| {
@@ -220,14 +220,14 @@ pub unsafe extern "C" fn ue_result_retry_after_ms(result: *const ue_result) -> i
     unsafe { ask(result, -1, milliseconds) }
 }
 
-/// How many requests were started. 0: none.
+/// How many requests were started. 0: none, or NULL was given.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_attempts(result: *const ue_result) -> u32 {
     // SAFETY: as above.
     unsafe { ask(result, 0, |parts| parts.outcome.attempts()) }
 }
 
-/// How many microseconds the call took, including every attempt and wait.
+/// How many microseconds the call took, including every attempt and wait. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ue_result_elapsed_us(result: *const ue_result) -> u64 {
     let microseconds = |parts: &Parts| u64::try_from(parts.outcome.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -271,7 +271,8 @@ pub unsafe extern "C" fn ue_result_body(result: *const ue_result, length: *mut u
     body.as_ptr().cast()
 }
 
-/// Reads everything at once that the functions above return one by one. For bindings in which each call is expensive.
+/// Reads everything at once that the functions above return one by one, also for NULL. For bindings in which each call is
+/// expensive.
 ///
 /// Returns false, and writes nothing, if outcome is NULL or no version of ue_outcome has its struct_size.
 #[unsafe(no_mangle)]

@@ -175,13 +175,13 @@ pub type ue_fd = crate::sys::Raw;
 pub type ue_log_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, text: *const c_char)>;
 
 /// Asks whether to cancel a ue_* call, on the thread that made it: at once after a signal, and otherwise about every
-/// 100 ms while the call lasts. Any value but 0 ends the call with UE_CANCELLED. Messages in a queue are not asked for:
-/// ue_queue_poll and ue_queue_wait ask for themselves. The callback must return normally.
+/// 100 ms while the call lasts. Any value but 0 ends the call with UE_CANCELLED. It is not asked for messages in a queue: for
+/// the wait of ue_queue_poll it is, and for that of ue_queue_wait about every 100 ms. The callback must return normally.
 pub type ue_interrupt_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> i32>;
 
 /// Receives each result of a batch as soon as it is known, on the thread that called ue_send_conversations. index: the
 /// message's place in the array. result: valid during the callback, or, where ue_send_conversations was given results, as
-/// long as results[index]. Returns a ue_batch_flow; any other value counts as UE_BATCH_FINISH. After UE_BATCH_FINISH only
+/// long as results[index], which is the same one: do not free it before that call returns. Returns a ue_batch_flow; any other value counts as UE_BATCH_FINISH. After UE_BATCH_FINISH only
 /// UE_BATCH_ABORT still has an effect. The callback must return normally.
 pub type ue_on_result_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, index: usize, result: *const ue_result) -> i32>;
@@ -259,7 +259,7 @@ pub struct ue_message {
     /// The time limit of this message, in milliseconds. 0: the client's timeout_ms.
     pub timeout_ms: u32,
     /// Can end the call that sends this message; in a queue, once the message is begun (before that: ue_queue_cancel).
-    /// May be freed as soon as the call returns. NULL: none.
+    /// May be freed as soon as the call, or the push, returns. NULL: none.
     pub cancel: *mut ue_cancel,
     /// Comes back with the result: ue_result_user_data. Never dereferenced.
     pub user_data: *mut c_void,

@@ -28,7 +28,8 @@ impl Cancel {
         }
     }
 
-    /// Ends the calls that have it, now and later, with [`Status::Cancelled`] and what is known of each message. From any
+    /// Ends the calls that have it, now and later, with [`Status::Cancelled`] and what is known of each message; a message
+    /// that waits in a queue ends at its turn. From any
     /// thread, any number of times, also from a signal handler.
     pub fn trigger(&self) {
         self.0.cancel(CancelReason::Cancelled);

@@ -18,8 +18,8 @@ pub enum Level {
     Trace = 5,
 }
 
-/// Receives log lines, on the thread that made the call; those of a [`Submission`](crate::Submission) on the queue's own
-/// thread. They never hold the API key or a message's content.
+/// Receives log lines, on the thread that made the call; those of a [`Submission`](crate::Submission) on the queue's one
+/// thread, whose stack has 512 KiB: a callback that blocks there stops every message of the queue. The lines never hold the API key or a message's content.
 pub type Log = Arc<dyn Fn(Level, &str) + Send + Sync>;
 
 /// Asks the host whether to cancel the call. Called on the thread that made the call: at once after a signal, and

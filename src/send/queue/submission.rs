@@ -13,6 +13,8 @@ use crate::sys;
 
 /// A message that was submitted to a queue. Await it, on any runtime, or [`wait`](Submission::wait) for it. Dropping it
 /// ends the message, as [`cancel`](Submission::cancel) does, and what became of it is then told to nobody.
+///
+/// The waker of a task that awaits it is woken on the queue's one thread: it must not block, nor wait for the queue.
 #[must_use = "dropping it cancels the message"]
 pub struct Submission {
     shared: Arc<Shared>,
