@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_void};
+use std::mem::offset_of;
 use std::path::PathBuf;
 use std::ptr;
 use std::slice;
@@ -107,11 +108,16 @@ pub(super) unsafe fn message<'a>(message: *const ue_message) -> Result<Message<'
 /// # Safety
 /// As for [`message`].
 pub(super) unsafe fn user_data(message: *const ue_message) -> *mut c_void {
+    const AT: usize = offset_of!(ue_message, user_data);
     if message.is_null() {
         return ptr::null_mut();
     }
     // SAFETY: the caller's promise.
-    unsafe { read(message) }.map_or(ptr::null_mut(), |given| given.user_data)
+    match unsafe { size_of_version(message) } {
+        // SAFETY: the caller's promise covers the size.
+        Ok(size) if size >= AT + size_of::<*mut c_void>() => unsafe { (&raw const (*message).user_data).read() },
+        _ => ptr::null_mut(), // older programs know no user_data
+    }
 }
 
 /// Refuses a count that no array can have. Call it before writing to any array of the caller.
