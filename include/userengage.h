@@ -316,7 +316,9 @@ typedef struct ue_message {
   void *user_data;
 } ue_message;
 
-/// Receives each result of a batch as soon as it is known, on the thread that called ue_send_conversations. index: the
+/// Receives each result of a batch as soon as it is known, on the thread that called ue_send_conversations. No more than
+/// max_connections results, or 8 if that is more, wait for it before no further message is begun: a program that is killed in
+/// it does not know of those, and of the max_connections messages in flight. index: the
 /// message's place in the array. result: valid during the callback, or, where ue_send_conversations was given results, as
 /// long as results[index], which is the same one: do not free it before that call returns. Returns a ue_batch_flow; any other value counts as UE_BATCH_FINISH. After UE_BATCH_FINISH only
 /// UE_BATCH_ABORT still has an effect. The callback must return normally.
@@ -332,7 +334,8 @@ typedef struct ue_batch_options {
   void *user_data;
   /// After so many failures in a row that are no fault of a message (the delivery is unknown, no connection, 401, 403,
   /// 429, 5xx) no further message is begun: the rest is UE_SUSPENDED and not delivered. After a failure, only so many
-  /// are in flight as may still fail. Default: 0, off.
+  /// are in flight as may still fail, so that no more fail than this, or than max_connections if that is more. A 429 is a
+  /// failure only of a message that has used up its attempts: before, it pauses all of them. Default: 0, off.
   uint32_t max_failures_in_a_row;
   /// Ends the whole batch: the messages in flight are ended, and the rest is UE_CANCELLED and not delivered. For a
   /// handler of Ctrl-C: ue_cancel_trigger may be called there. Default: none.

@@ -36,8 +36,11 @@ unsafe fn bytes<'a>(text: *const c_char, length: usize, field: &str) -> Result<O
             // SAFETY: the caller's promise.
             Ok(Some(unsafe { slice::from_raw_parts(text.cast(), length) }))
         }
-        _ => Err(Error::invalid(format!(
-            "{field} is NULL or shorter than {field}_length says: set both, or leave the length UE_NUL_TERMINATED"
+        (true, length) => Err(Error::invalid(format!(
+            "{field} is NULL, but {field}_length is {length}: set both, or leave the length UE_NUL_TERMINATED"
+        ))),
+        (false, length) => Err(Error::invalid(format!(
+            "{field}_length is {length}, more than any text can have: set the length in bytes, or UE_NUL_TERMINATED"
         ))),
     }
 }

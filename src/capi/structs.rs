@@ -12,31 +12,38 @@ use crate::Error;
 /// `Self` is `repr(C)`, starts with `struct_size: usize`, and, if it is read, is valid when all zero.
 pub(super) unsafe trait Versioned: Copy {
     const NAME: &'static str;
+    /// The macro with its initial value.
+    const INIT: &'static str;
 }
 
 // SAFETY: a size, pointers, integers and optional functions.
 unsafe impl Versioned for ue_batch_options {
     const NAME: &'static str = "ue_batch_options";
+    const INIT: &'static str = "UE_BATCH_OPTIONS_INIT";
 }
 
 // SAFETY: a size and integers.
 unsafe impl Versioned for ue_queue_options {
     const NAME: &'static str = "ue_queue_options";
+    const INIT: &'static str = "UE_QUEUE_OPTIONS_INIT";
 }
 
 // SAFETY: a size, pointers, integers and optional functions.
 unsafe impl Versioned for ue_options {
     const NAME: &'static str = "ue_options";
+    const INIT: &'static str = "UE_OPTIONS_INIT";
 }
 
 // SAFETY: a size, pointers and integers.
 unsafe impl Versioned for ue_message {
     const NAME: &'static str = "ue_message";
+    const INIT: &'static str = "UE_MESSAGE_INIT";
 }
 
 // SAFETY: a size, integers, a bool, pointers, and enums; it is only written.
 unsafe impl Versioned for ue_outcome {
     const NAME: &'static str = "ue_outcome";
+    const INIT: &'static str = "UE_OUTCOME_INIT";
 }
 
 /// Reads `struct_size`. An error if no version of the struct can have that size.
@@ -50,7 +57,8 @@ pub(super) unsafe fn size_of_version<T: Versioned>(from: *const T) -> Result<usi
     let size = unsafe { from.cast::<usize>().read() };
     if size < 2 * align_of::<T>() || size % align_of::<T>() != 0 || size > LARGEST {
         return Err(Error::invalid(format!(
-            "struct_size is {size}, which no {name} has: zero the struct and set struct_size = sizeof({name})"
+            "struct_size is {size}, which no {name} has: initialise the struct with {}",
+            T::INIT
         )));
     }
     Ok(size)

@@ -118,7 +118,9 @@ pub(crate) fn check_time_limit(field: &str, limit: Duration) -> Result<(), Error
 pub struct BatchOptions {
     /// After so many failures in a row that are no fault of a message (the delivery is unknown, no connection, 401, 403,
     /// 429, 5xx) no further message is begun: the rest is [`Status::Suspended`](crate::Status::Suspended) and not
-    /// delivered. After a failure, only so many are in flight as may still fail. Defaults to 0, off.
+    /// delivered. After a failure, only so many are in flight as may still fail, so that no more fail than this, or than
+    /// `max_connections` if that is more. A 429 is a failure only of a message that has used up its attempts: before, it
+    /// pauses all of them. Defaults to 0, off.
     pub max_failures_in_a_row: u32,
     /// Ends the whole batch: the messages in flight are cancelled, and the rest is not sent. Defaults to none.
     pub cancel: Option<Cancel>,

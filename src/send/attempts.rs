@@ -102,6 +102,10 @@ impl<'a> Attempts<'a> {
         let counts_waits = self.timeout_from == TimeoutFrom::Push;
         context.check().map_err(NotAttempted::Stopped)?;
         if limiter.is_idle() {
+            // A message of a queue may have waited for long.
+            if counts_waits && Instant::now() > latest {
+                return Err(NotAttempted::Stopped(Stop::Deadline));
+            }
             return Ok(Turn { ticket: None, waited: Duration::ZERO });
         }
         let joined = Instant::now();

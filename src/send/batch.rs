@@ -44,6 +44,9 @@ impl<M: Messages + ?Sized> Messages for &M {
 /// How many messages a batch keeps ready for each connection, so that no fiber waits for the calling thread.
 const AHEAD: usize = 32;
 
+/// How many outcomes may wait for the callback, if there are fewer connections than this. Then no further message is begun.
+const UNTOLD: usize = 8;
+
 /// How many bytes of messages a batch keeps ready. More only if a single message has more.
 const AHEAD_BYTES: usize = 4 << 20;
 
@@ -65,7 +68,9 @@ pub(crate) fn run(
     };
     let queue = Queue::lent(core.clone(), of_queue)?;
     let context = core.process()?.context.for_call(options.cancel.as_ref().map(|cancel| cancel.signal().clone()));
-    let ahead = AHEAD * core.max_connections();
+    let connections = core.max_connections();
+    queue.shared()?.limit_untold(connections + connections.max(UNTOLD));
+    let ahead = AHEAD * connections;
     let batch = Batch { core: &core, messages, queue: queue.shared()?, context: &context, ahead };
     batch.run(&mut Progress { left: messages.count(), next: 0, ending: None, on_outcome })
 }
@@ -120,13 +125,19 @@ impl Batch<'_> {
                 let waited = self.context.until_ready(&interests, Instant::now() + LONGEST_WAIT).map(|_| ());
                 self.abort_after(waited, progress)?;
             }
-            let mut taken = Ok(());
+            let (mut taken, before) = (Ok(()), progress.left);
             self.queue.take(usize::MAX, &mut |index, outcome| {
                 if taken.is_ok() {
                     taken = self.tell(index, outcome, progress);
+                    if taken.is_ok() {
+                        self.queue.tell_one();
+                    }
                 }
             });
             taken?;
+            if progress.left == before && self.queue.has_lost_its_descriptor() {
+                let _ = sys::poll(&[], Duration::from_millis(10)); // another file under its number is always readable
+            }
             self.check(progress)?; // a log callback may have forked
         }
     }

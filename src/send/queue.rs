@@ -223,7 +223,7 @@ impl Shared {
         if self.core.is_closed() {
             return Err(closed("The client was closed"));
         }
-        let message = message.to_owned()?;
+        let message = message.to_owned().map_err(|_| no_memory(&io::ErrorKind::OutOfMemory.into()))?;
         let user = self.hasher.hash_one(message.recipient());
         let pushed = Instant::now();
         let deadline = (self.timeout_from == TimeoutFrom::Push).then(|| pushed + timeout);
@@ -238,6 +238,9 @@ impl Shared {
             return Err(full(self.capacity));
         }
         let is_first = deadline.is_some_and(|deadline| state.watch(deadline));
+        if !state.order.has_memory_for_one() {
+            return Err(no_memory(&io::ErrorKind::OutOfMemory.into()));
+        }
         state.order.add(Box::new(Job { message, tag, user, pushed, deadline }));
         if state.driver.is_none() {
             driver::start(self, &mut state)?;
@@ -389,6 +392,7 @@ impl Shared {
     fn wait_until_takeable(&self, timeout: Duration) -> Status {
         // A context for the waits of all threads, so that many short ones do not put the interrupt callback off.
         match self.waits_of_hosts.until_ready(&[self.interest()], Instant::now() + timeout) {
+            Ok(_) if self.has_lost_its_descriptor() => Status::Internal,
             Ok(_) => Status::Ok,
             Err(Stop::Deadline) => Status::Timeout,
             Err(Stop::System(_)) => Status::Internal,
@@ -396,9 +400,28 @@ impl Shared {
         }
     }
 
+    /// Whether other code has closed the descriptor and opened a file under its number: that may always be readable.
+    pub fn has_lost_its_descriptor(&self) -> bool {
+        !self.takeable.is_intact()
+    }
+
     /// What to wait for until something can be taken.
     pub fn interest(&self) -> Interest {
         self.takeable.interest()
+    }
+
+    /// Begins no further message while the caller was not told of the outcomes of so many: see [`Shared::tell_one`].
+    pub fn limit_untold(&self, most: usize) {
+        self.lock().most_untold = most;
+    }
+
+    /// The caller was told of an outcome that it took.
+    pub fn tell_one(&self) {
+        let mut state = self.lock();
+        state.tell_one();
+        if state.can_begin() {
+            self.wake_driver(state);
+        }
     }
 
     pub fn waiting(&self) -> Backlog {

@@ -113,6 +113,13 @@ pub(crate) fn wait(interests: &[Interest], timeout: Duration, now: Instant) -> i
     paused.unwrap_or_else(|| poll(interests, timeout))
 }
 
+/// Runs a callback of the host, in which no wait pauses the fiber. The host may hold a lock in it that the callback takes in
+/// another fiber of this thread, too.
+pub(crate) fn outside_of_fibers<T>(callback: impl FnOnce() -> T) -> T {
+    let _restores = Restore(CURRENT.replace(ptr::null()));
+    callback()
+}
+
 /// Pauses the fiber until it is resumed.
 pub(crate) fn park() {
     let _ = pause(Pause::Parked);

@@ -18,7 +18,7 @@ mod per_process;
 mod wakeup;
 
 pub(crate) use cancel::{CancelReason, CancelSignal, Watch};
-pub(crate) use fiber::{Fiber, park, wait};
+pub(crate) use fiber::{Fiber, outside_of_fibers, park, wait};
 pub(crate) use lease::{Lease, Owner};
 pub(crate) use per_process::PerProcess;
 pub(crate) use wakeup::Wakeup;
@@ -209,9 +209,10 @@ impl PollSet {
         self.0.len() - 1
     }
 
-    /// Waits until an interest is ready or `timeout` has passed, rounded up to a millisecond.
-    pub fn poll(&mut self, timeout: Duration) {
-        system::poll_all(&mut self.0, timeout);
+    /// Waits until an interest is ready or `timeout` has passed, rounded up to a millisecond. An error if there are more
+    /// interests than the process may have descriptors.
+    pub fn poll(&mut self, timeout: Duration) -> io::Result<()> {
+        system::poll_all(&mut self.0, timeout)
     }
 
     pub fn found(&self, index: usize) -> Found {
@@ -230,6 +231,7 @@ fn milliseconds(timeout: Duration) -> i32 {
 
 /// Makes a pair of connected sockets.
 pub(crate) fn pair() -> io::Result<(Pair, Pair)> {
+    count_forks(); // a pair that a child shares with its parent would wake both
     system::pair()
 }
 

@@ -3,6 +3,7 @@
 //! would abort.
 
 use std::cell::Cell;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,12 +19,14 @@ pub(crate) fn guard<T>(body: impl FnOnce() -> T) -> Option<T> {
     sys::with_thread_cancel_disabled(|| contain(true, body))
 }
 
-/// Runs `body`. `None` if it panicked. With `quiet` the panic is not reported; only a guarded call may ask for that.
+/// Runs `body`. `None` if it panicked. With `quiet` the panic is not reported; only a guarded call may ask for that. All
+/// fibers of a thread must ask for the same: they may pause in `body`, and the thread is quiet or not.
 pub(crate) fn contain<T>(quiet: bool, body: impl FnOnce() -> T) -> Option<T> {
     let before = GUARDED.replace(quiet);
-    let result = panic::catch_unwind(AssertUnwindSafe(body)).ok();
+    let result = panic::catch_unwind(AssertUnwindSafe(body));
     GUARDED.set(before);
-    result
+    // The payload is leaked: to drop it could panic again.
+    result.map_err(mem::forget).ok()
 }
 
 /// Whether this thread is in a guarded call. Threads that it starts for the call should then be quiet, too.

@@ -175,11 +175,14 @@ pub(crate) fn poll_fd(interest: Interest) -> PollFd {
     libc::pollfd { fd: interest.raw, events: interest.events, revents: 0 }
 }
 
-pub(crate) fn poll_all(fds: &mut [PollFd], timeout: Duration) {
+pub(crate) fn poll_all(fds: &mut [PollFd], timeout: Duration) -> io::Result<()> {
     // SAFETY: `fds` is valid for its length for the duration of the call.
-    if unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, super::milliseconds(timeout)) } < 0 {
-        fds.iter_mut().for_each(|fd| fd.revents = 0); // a signal, or no memory for a moment
+    if unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, super::milliseconds(timeout)) } >= 0 {
+        return Ok(());
     }
+    let error = io::Error::last_os_error();
+    fds.iter_mut().for_each(|fd| fd.revents = 0);
+    if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
 }
 
 pub(crate) fn found(fd: &PollFd) -> Found {

@@ -31,11 +31,16 @@ impl Wakeup {
 
     /// Makes the descriptor not readable any more. `false` if it belongs to other code by now.
     pub fn clear(&self) -> bool {
-        let is_intact = self.reader.is_intact();
+        let is_intact = self.is_intact();
         if is_intact {
             let _ = self.reader.get().and_then(|mut reader| reader.read(&mut [0; 64]));
         }
         is_intact
+    }
+
+    /// Whether the descriptor still is its own.
+    pub fn is_intact(&self) -> bool {
+        self.reader.is_intact()
     }
 
     pub fn interest(&self) -> Interest {

@@ -106,11 +106,13 @@ pub(crate) fn poll_fd(interest: Interest) -> PollFd {
     PollFd { socket: interest.raw, events: interest.events, found: 0 }
 }
 
-pub(crate) fn poll_all(fds: &mut [PollFd], timeout: Duration) {
+pub(crate) fn poll_all(fds: &mut [PollFd], timeout: Duration) -> io::Result<()> {
     // SAFETY: `fds` is valid for its length for the duration of the call.
-    if unsafe { WSAPoll(fds.as_mut_ptr(), fds.len() as u32, super::milliseconds(timeout)) } < 0 {
-        fds.iter_mut().for_each(|fd| fd.found = 0);
+    if unsafe { WSAPoll(fds.as_mut_ptr(), fds.len() as u32, super::milliseconds(timeout)) } >= 0 {
+        return Ok(());
     }
+    fds.iter_mut().for_each(|fd| fd.found = 0);
+    Err(last_error())
 }
 
 pub(crate) fn found(fd: &PollFd) -> Found {

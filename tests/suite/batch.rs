@@ -513,3 +513,23 @@ fn more_connections_than_a_client_may_have_are_refused_by_name() {
 fn an_empty_batch_has_no_results() {
     assert!(send(&client(DeliveryPolicy::AtMostOnce), &[]).is_empty());
 }
+
+/// A program that is killed in the callback knows all but these.
+#[test]
+fn a_batch_begins_no_more_than_a_few_messages_before_the_callback_was_told_of_others() {
+    let sandbox = own_sandbox(|_| ());
+    let mut options = options_for(&sandbox);
+    options.max_connections = 4;
+    let client = Client::new(sandbox.api_key(), options).unwrap();
+    let messages: Vec<_> = (1..=60u64).map(|user| Message::new(user, "Hi")).collect();
+    let (mut told, most) = (0, 4 + 8);
+    let results = client.send_conversations(&messages, &BatchOptions::default(), |_, _| {
+        // As many as may be begun are begun; no more come, however long the callback takes.
+        until(|| sandbox.journal().requests(0).len() >= 60.min(told + most));
+        (0..1000).for_each(|_| thread::yield_now());
+        assert!(sandbox.journal().requests(0).len() <= told + most, "after {told}");
+        told += 1;
+        BatchFlow::Continue
+    });
+    assert!(results.iter().all(Result::is_ok));
+}

@@ -4,6 +4,7 @@
 use std::io;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::order::Job;
@@ -30,7 +31,8 @@ struct Driver {
     fibers: Vec<Fiber>,
     /// The fibers that have no message, the last one on top: its stack is in the caches.
     parked: Vec<usize>,
-    has_no_more_fibers: bool,
+    /// When to try to make further fibers, after there was no memory for one.
+    try_again: Option<Instant>,
     poll: PollSet,
     /// The fibers that wait.
     waits: Vec<Wait>,
@@ -87,7 +89,7 @@ impl Driver {
             shared,
             fibers: Vec::new(),
             parked: Vec::new(),
-            has_no_more_fibers: false,
+            try_again: None,
             poll: PollSet::default(),
             waits: Vec::new(),
             places: Vec::new(),
@@ -124,7 +126,7 @@ impl Driver {
             self.shared.panic_if_told();
             let number = match self.parked.pop() {
                 Some(number) => number,
-                None if self.has_no_more_fibers => return,
+                None if self.try_again.is_some() => return,
                 None => match self.add_fiber() {
                     Ok(()) => self.fibers.len() - 1,
                     Err(error) => return self.do_without_more_fibers(&error),
@@ -142,7 +144,8 @@ impl Driver {
         Ok(())
     }
 
-    /// There is no memory for another fiber. Without any, no message can be sent now; the next one is a new try.
+    /// There is no memory for another fiber: goes on with those it has, for a while. Without any, no message can be sent now;
+    /// the next one is a new try.
     fn do_without_more_fibers(&mut self, error: &io::Error) {
         let mut state = self.shared.lock();
         if self.fibers.is_empty() {
@@ -150,7 +153,7 @@ impl Driver {
             drop(state);
             finish.wake();
         } else {
-            self.has_no_more_fibers = true;
+            self.try_again = Some(Instant::now() + LONGEST_SLEEP);
             state.most_in_flight = self.fibers.len();
         }
     }
@@ -166,7 +169,14 @@ impl Driver {
     fn wait(&mut self, until: Instant) {
         let until = self.collect().map_or(until, |first| first.min(until));
         let longest = if self.can_be_woken { LONGEST_SLEEP } else { BLIND_SLEEP };
-        self.poll.poll(until.saturating_duration_since(Instant::now()).min(longest));
+        let polled = self.poll.poll(until.saturating_duration_since(Instant::now()).min(longest));
+        if polled.is_err() {
+            thread::sleep(BLIND_SLEEP); // the host allows fewer descriptors than are to be polled
+        }
+        if self.try_again.is_some_and(|at| at <= Instant::now()) {
+            self.try_again = None;
+            self.shared.lock().most_in_flight = self.shared.core.max_connections();
+        }
         let was_cancelled = self.shared.lock().driver_woke_up();
         if self.can_be_woken && self.poll.found(0) != Found::Nothing {
             self.can_be_woken = self.poll.found(0) == Found::Ready && self.shared.wake.clear();
@@ -174,7 +184,10 @@ impl Driver {
         let (now, mut place) = (Instant::now(), 0);
         for index in 0..self.waits.len() {
             let Wait { fiber, places } = self.waits[index];
-            let ready = self.ready(place, places);
+            let ready = match &polled {
+                Ok(()) => self.ready(place, places),
+                Err(error) => Err(io::Error::from(error.kind())),
+            };
             place += places;
             let is_due = || self.fibers[fiber].waits_for().is_some_and(|(_, until)| until <= now);
             match ready {

@@ -68,10 +68,12 @@ impl FailureRow {
 
 /// The outcome of every message that is not begun because too many before it have failed. `last` is the last of those.
 fn suspended(failures: usize, last: &Outcome) -> Error {
+    // What happened to the last one, without what is known of it and what to do: those are not true of this message.
+    let cause = [". Whether the message", ". The message was"].iter().find_map(|rest| last.text.split_once(rest));
+    let cause = cause.map_or(&*last.text, |(cause, _)| cause);
     let text = format!(
-        "{failures} messages in a row failed for reasons that are not theirs (max_failures_in_a_row), the last with: {} \
-         This message was not delivered. It is safe to send it again when the cause is gone.",
-        last.text
+        "{failures} messages in a row failed for reasons that are not theirs (max_failures_in_a_row); the last: {cause}. \
+         This message was not delivered. It is safe to send it again when the cause is gone."
     );
     Error::new(Outcome::not_sent(Status::Suspended, text))
 }

@@ -55,6 +55,13 @@ impl Order {
         self.pushed.len() >= count
     }
 
+    /// Whether there is memory for one more message beside its texts. Without this look, a lack of it would end the process.
+    pub fn has_memory_for_one(&mut self) -> bool {
+        // Freed at once, for the allocations that follow: the job, and an entry for its user.
+        let probe = Vec::<u8>::new().try_reserve_exact(4 * size_of::<Job>());
+        probe.is_ok() && self.pushed.try_reserve(1).is_ok()
+    }
+
     pub fn add(&mut self, job: Box<Job>) {
         self.waiting.messages += 1;
         self.waiting.bytes += job.message.size();

@@ -21,6 +21,11 @@ pub(super) struct State {
     in_flight: usize,
     /// How many messages may be in flight at once.
     pub most_in_flight: usize,
+    /// How many messages were begun of which the caller was not yet told. Counted for a batch alone: see `most_untold`.
+    untold: usize,
+    /// How many of those there may be before no further message is begun. So a program that is killed in a batch knows what
+    /// became of all but these.
+    pub most_untold: usize,
     /// One for each fiber of the driver.
     pub workers: Vec<Worker>,
     pub driver: Option<JoinHandle<()>>,
@@ -45,6 +50,8 @@ impl State {
             log: KeptLog::default(),
             in_flight: 0,
             most_in_flight,
+            untold: 0,
+            most_untold: usize::MAX,
             workers: Vec::new(),
             driver: None,
             driver_sleeps: false,
@@ -66,23 +73,33 @@ impl State {
         self.order.waiting().messages + self.in_flight == 0
     }
 
-    /// Whether messages wait for every worker. Then none is idle before the next outcome is taken.
+    /// Whether messages wait for every worker, and may be begun. Then none is idle before the next outcome is taken.
     pub fn has_enough_waiting(&self) -> bool {
-        self.order.has_many(self.workers.len())
+        self.order.has_many(self.workers.len()) && self.untold < self.most_untold
     }
 
     /// Whether a message waits that may be begun now.
     pub fn can_begin(&self) -> bool {
-        self.order.has_next() && self.in_flight < self.most_in_flight && self.failures.allows_another(self.in_flight)
+        self.order.has_next() && self.in_flight < self.most_in_flight && self.may_begin()
+    }
+
+    fn may_begin(&self) -> bool {
+        self.untold < self.most_untold && self.failures.allows_another(self.in_flight)
+    }
+
+    /// The caller was told of an outcome.
+    pub fn tell_one(&mut self) {
+        self.untold = self.untold.saturating_sub(1);
     }
 
     /// Begins the next message on a worker.
     pub fn begin(&mut self, number: usize) -> Option<Box<Job>> {
-        if !self.failures.allows_another(self.in_flight) {
+        if !self.may_begin() {
             return None;
         }
         let job = self.order.begin()?;
         self.in_flight += 1;
+        self.untold += 1;
         self.workers[number].tag = Some(job.tag.clone());
         Some(job)
     }

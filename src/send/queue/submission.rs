@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -51,9 +52,12 @@ impl Slot {
     }
 }
 
-/// Wakes a waker of the host. One that panics must not end a worker, which has more messages.
+/// Wakes a waker of the host. One that panics must not end the driver, which has more messages.
 pub(super) fn wake(waker: Waker) {
-    let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    let woken = panic::catch_unwind(AssertUnwindSafe(|| sys::outside_of_fibers(|| waker.wake())));
+    if let Err(payload) = woken {
+        mem::forget(payload); // to drop it could panic again
+    }
 }
 
 impl Submission {
@@ -122,7 +126,11 @@ impl fmt::Debug for Submission {
 
 /// The outcome, once. A future that is polled again after its end gets an error.
 fn taken(state: &mut SlotState) -> Result<Outcome, Error> {
-    let again = || Outcome::not_sent(Status::InvalidArgument, "The outcome of this submission was taken before.");
+    let again = || {
+        let mut outcome = Outcome::new(Status::InvalidArgument, Delivery::Unknown);
+        outcome.text = "The outcome of this submission was taken before: poll or wait for it once.".into();
+        outcome
+    };
     state.outcome.take().unwrap_or_else(again).into_result()
 }
 

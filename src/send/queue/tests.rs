@@ -378,10 +378,10 @@ fn a_driver_that_panics_leaves_no_message_without_its_outcome_and_the_next_one_w
         let client = client_of(base_url.clone(), 2, |_| ());
         let queue = queue(&client);
         let hangs = base_url == silent.base_url();
-        if hangs {
+        let _connection = hangs.then(|| {
             queue.push(&message(1), 10).unwrap();
-            silent.accept();
-        }
+            silent.accept()
+        });
         queue.shared().unwrap().panics.store(true, Ordering::SeqCst);
         queue.push(&message(1), 11).unwrap(); // wakes the driver only if it can be begun
         queue.push(&message(2), 20).unwrap();
@@ -399,5 +399,46 @@ fn a_driver_that_panics_leaves_no_message_without_its_outcome_and_the_next_one_w
             assert!(queue.wait(Duration::from_secs(20)));
             assert_eq!(take(&queue, 1)[0].1.status(), Status::Ok);
         }
+    }
+}
+
+#[test]
+fn a_wait_may_have_no_end_and_resume_begins_at_once_what_failures_held_back() {
+    let sandbox = sandbox();
+    sandbox.order(&serde_json::json!({"fault": "status", "status": 502, "client_user_id": "1"})).unwrap();
+    sandbox.order(&serde_json::json!({"fault": "hang", "client_user_id": "2"})).unwrap();
+    let client = client_of(sandbox.base_url(), 8, |options| options.max_attempts = 1);
+    let mut options = QueueOptions::default();
+    options.max_failures_in_a_row = 2;
+    let queue = client.queue(options).unwrap();
+    queue.push(&message(1), 1).unwrap();
+    assert_eq!(take(&queue, 1)[0].1.delivery(), Delivery::Unknown);
+    // One has failed, so one may be in flight: the other waits.
+    queue.push(&message(2), 2).unwrap();
+    while sandbox.journal().requests(0).len() < 2 {
+        thread::yield_now();
+    }
+    queue.push(&message(3), 3).unwrap();
+    let resumed = Instant::now();
+    queue.resume();
+    assert_eq!(take(&queue, 1)[0].0, 3);
+    assert!(resumed.elapsed() < Duration::from_millis(700), "{:?}", resumed.elapsed());
+    queue.cancel(2);
+    assert!(queue.wait(Duration::MAX));
+}
+
+/// A message that has waited for too long is not begun: without time for an answer it could only become unknown.
+#[test]
+fn with_the_timeout_from_the_push_no_message_is_begun_too_late_for_an_answer() {
+    let sandbox = sandbox();
+    sandbox.order(&serde_json::json!({"fault": "delay", "ms": 300, "times": 100})).unwrap();
+    let client = client_of(sandbox.base_url(), 1, |options| options.timeout = Duration::from_secs(1));
+    let mut options = QueueOptions::default();
+    options.timeout_from = TimeoutFrom::Push;
+    let queue = client.queue(options).unwrap();
+    (0..6).for_each(|value| queue.push(&message(1 + value as u64), value).unwrap());
+    assert!(queue.wait(Duration::from_secs(20)));
+    for (value, outcome) in take(&queue, usize::MAX) {
+        assert_ne!(outcome.delivery(), Delivery::Unknown, "{value}: {outcome:?}");
     }
 }

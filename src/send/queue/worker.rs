@@ -39,7 +39,7 @@ impl Shared {
             self.process.context.for_worker(hooks, signal.clone())
         };
         // The log lines of a submission are not kept: nobody takes them. Its host is Rust, whose log is `Sync`.
-        let (keeps_log, logs) = (context(self.keeping_log()), context(self.core.hooks().log.clone()));
+        let (keeps_log, logs) = (context(self.keeping_log()), context(self.log_of_host()));
         let mut job = self.next(number, None);
         while let Some(begun) = job {
             let context = if matches!(begun.tag, Tag::Value(_)) { &keeps_log } else { &logs };
@@ -58,6 +58,12 @@ impl Shared {
         let shared = self.clone();
         let log: hooks::Log = Arc::new(move |level, text: &str| shared.lock().log.add(level, text));
         Some((*level, log))
+    }
+
+    /// The log callback of the host, for a fiber.
+    fn log_of_host(&self) -> Option<(Level, hooks::Log)> {
+        let (level, log) = self.core.hooks().log.clone()?;
+        Some((level, Arc::new(move |level, text: &str| sys::outside_of_fibers(|| log(level, text)))))
     }
 
     fn send(&self, job: &Job, context: &CallContext) -> Outcome {

@@ -98,3 +98,18 @@ fn a_panic_in_a_fiber_can_be_caught_in_it_while_others_wait() {
     assert!(!fiber.resume(nothing()));
     assert!(!waiting.resume(nothing()));
 }
+
+#[test]
+fn a_wait_in_a_callback_of_the_host_does_not_pause_the_fiber() {
+    let (ours, theirs) = pair().unwrap();
+    let interests = [Interest::read(&ours)];
+    theirs.get().unwrap().write_all(b"x").unwrap();
+    let mut fiber = Fiber::new(move || {
+        let found = outside_of_fibers(|| wait(&interests, Duration::from_secs(60), Instant::now()));
+        assert!(found.unwrap().any());
+        park();
+    })
+    .unwrap();
+    assert!(fiber.resume(nothing()) && fiber.waits_for().is_none(), "it has got to the park");
+    assert!(!fiber.resume(nothing()));
+}

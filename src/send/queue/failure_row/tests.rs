@@ -55,3 +55,15 @@ fn what_is_no_sign_of_an_outage_neither_counts_nor_ends_a_row() {
     let mut off = FailureRow::new(0);
     assert!((0..1000).all(|_| off.add(&failures[1]).is_none() && off.allows_another(1000)), "0 is off");
 }
+
+#[test]
+fn the_text_of_a_suspended_message_tells_the_cause_and_nothing_that_is_true_of_another_message_alone() {
+    let mut unknown = Outcome::new(Status::ServerError, Unknown);
+    unknown.text =
+        "The service answered 502 Bad Gateway: down. Whether the message was delivered is unknown. Sending it \
+                    again may show it twice: look at the conversation first."
+            .into();
+    let why = FailureRow::new(1).add(&unknown).unwrap();
+    assert!(why.message().contains("the last: The service answered 502 Bad Gateway: down. This message"), "{why}");
+    assert!(!why.message().contains("unknown") && !why.message().contains("twice"), "{why}");
+}
