@@ -510,7 +510,7 @@ static void options_of_a_batch_that_cannot_be_used_are_refused(void) {
   ue_result *result = NULL;
   batch.struct_size--;
   CHECK_INT(ue_send_conversations(client, &message, 1, &batch, &result), UE_INVALID_ARGUMENT);
-  CHECK_PART(ue_result_message(result), "sizeof(ue_batch_options)");
+  CHECK_PART(ue_result_message(result), "UE_BATCH_OPTIONS_INIT");
   ue_result_free(result);
   ue_free(client);
   CHECK_INT(requests("1554"), 0);

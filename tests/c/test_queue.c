@@ -646,7 +646,7 @@ static void options_of_a_queue_that_cannot_be_used_are_refused(void) {
   check_refused_queue(client, &options, "timeout_from is 2");
   options.timeout_from = 0;
   options.struct_size++;
-  check_refused_queue(client, &options, "sizeof(ue_queue_options)");
+  check_refused_queue(client, &options, "UE_QUEUE_OPTIONS_INIT");
   ue_free(client);
 }
 

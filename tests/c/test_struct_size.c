@@ -148,7 +148,7 @@ static void a_size_that_no_version_has_is_refused_with_what_to_do(void) {
     message.struct_size = sizes[i];
     ue_result *result = NULL;
     CHECK_INT(ue_send_conversation(client, &message, &result), UE_INVALID_ARGUMENT);
-    CHECK_PART(ue_result_message(result), "set struct_size = sizeof(ue_message)");
+    CHECK_PART(ue_result_message(result), "initialise the struct with UE_MESSAGE_INIT");
     ue_result_free(result);
 
     ue_options options = sandbox_options();
