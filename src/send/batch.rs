@@ -47,6 +47,9 @@ const AHEAD: usize = 32;
 /// How many outcomes may wait for the callback, if there are fewer connections than this. Then no further message is begun.
 const UNTOLD: usize = 8;
 
+/// After how many outcomes the queue hears that the callback was told of them: it takes its lock for that.
+const TOLD_AT_ONCE: usize = 4;
+
 /// How many bytes of messages a batch keeps ready. More only if a single message has more.
 const AHEAD_BYTES: usize = 4 << 20;
 
@@ -125,15 +128,19 @@ impl Batch<'_> {
                 let waited = self.context.until_ready(&interests, Instant::now() + LONGEST_WAIT).map(|_| ());
                 self.abort_after(waited, progress)?;
             }
-            let (mut taken, before) = (Ok(()), progress.left);
+            let (mut taken, before, mut told) = (Ok(()), progress.left, 0);
             self.queue.take(usize::MAX, &mut |index, outcome| {
                 if taken.is_ok() {
                     taken = self.tell(index, outcome, progress);
-                    if taken.is_ok() {
-                        self.queue.tell_one();
+                    told += 1;
+                    if told % TOLD_AT_ONCE == 0 && taken.is_ok() {
+                        self.queue.told(TOLD_AT_ONCE);
                     }
                 }
             });
+            if taken.is_ok() && !self.context.has_forked() {
+                self.queue.told(told % TOLD_AT_ONCE);
+            }
             taken?;
             if progress.left == before && self.queue.has_lost_its_descriptor() {
                 let _ = sys::poll(&[], Duration::from_millis(10)); // another file under its number is always readable

@@ -410,15 +410,15 @@ impl Shared {
         self.takeable.interest()
     }
 
-    /// Begins no further message while the caller was not told of the outcomes of so many: see [`Shared::tell_one`].
+    /// Begins no further message while the caller was not told of the outcomes of so many: see [`Shared::told`].
     pub fn limit_untold(&self, most: usize) {
         self.lock().most_untold = most;
     }
 
-    /// The caller was told of an outcome that it took.
-    pub fn tell_one(&self) {
+    /// The caller was told of so many outcomes that it took.
+    pub fn told(&self, count: usize) {
         let mut state = self.lock();
-        state.tell_one();
+        state.told(count);
         if state.can_begin() {
             self.wake_driver(state);
         }

@@ -154,7 +154,7 @@ static void a_size_that_no_version_has_is_refused_with_what_to_do(void) {
     ue_options options = sandbox_options();
     options.struct_size = sizes[i] == SIZE_MAX ? SIZE_MAX : sizes[i] | 1;
     CHECK(ue_client_new(the_sandbox.api_key, &options, &result) == NULL);
-    CHECK_PART(ue_result_message(result), "set struct_size = sizeof(ue_options)");
+    CHECK_PART(ue_result_message(result), "initialise the struct with UE_OPTIONS_INIT");
     ue_result_free(result);
   }
   ue_free(client);

@@ -87,9 +87,9 @@ impl State {
         self.untold < self.most_untold && self.failures.allows_another(self.in_flight)
     }
 
-    /// The caller was told of an outcome.
-    pub fn tell_one(&mut self) {
-        self.untold = self.untold.saturating_sub(1);
+    /// The caller was told of so many outcomes.
+    pub fn told(&mut self, count: usize) {
+        self.untold = self.untold.saturating_sub(count);
     }
 
     /// Begins the next message on a worker.
