@@ -882,10 +882,23 @@ class Queue {
     }
     [[nodiscard]] bool is_inherited() const noexcept { return process_ != this_process(); }
 
+    /// Leaves those of the parent alone, where a checker of leaks still finds them.
+    void abandon() noexcept {
+      next_ = abandoned().load();
+      while (!abandoned().compare_exchange_weak(next_, this)) {
+      }
+    }
+
    private:
+    static std::atomic<Completions *> &abandoned() noexcept {
+      static std::atomic<Completions *> first{nullptr};
+      return first;
+    }
+
     std::mutex mutex_{};
     std::unordered_map<Id, std::unique_ptr<Pending>> pending_{};
     std::intmax_t process_ = this_process();
+    Completions *next_ = nullptr;
   };
 
   struct Free {
@@ -900,7 +913,11 @@ class Queue {
     State &operator=(const State &) = delete;
     ~State() {
       auto *const last = current.load();
-      if (!last->is_inherited()) delete last;
+      if (last->is_inherited()) {
+        last->abandon();
+      } else {
+        delete last;
+      }
     }
 
     /// After a fork the child begins with none. It leaves the parent's alone: another thread may have held their lock.
@@ -908,7 +925,10 @@ class Queue {
       auto *found = current.load();
       if (!found->is_inherited()) return *found;
       auto fresh = std::make_unique<Completions>();
-      return current.compare_exchange_strong(found, fresh.get()) ? *fresh.release() : *found;
+      auto *const before = found;
+      if (!current.compare_exchange_strong(found, fresh.get())) return *found;
+      before->abandon();
+      return *fresh.release();
     }
 
     std::shared_ptr<detail::Callbacks> callbacks;
