@@ -41,7 +41,7 @@ SELF.append(SELF)
         ({"source_context": {"a": datetime.date.min}}, "source_context cannot be written as JSON ("),
         ({"source_context": {b"a": 1}}, "source_context cannot be written as JSON (keys must be str"),
         ({"source_context": SELF}, "source_context is nested too deeply, or holds itself: give a flatter one"),
-        ({"timeout": 0}, "timeout is 0: give more than 0 and at most 4294967 seconds, or leave it out"),
+        ({"timeout": 0}, "timeout is 0: give more than 0 and at most 2147483 seconds (24 days), or leave it out"),
         ({"timeout": float("nan")}, "timeout is nan: give more than 0"),
         ({"client_user_id": 10**5000}, "client_user_id "),
         ({"user": 10**5000}, "user is a number of more than 100 digits: give the positive id"),
@@ -69,7 +69,7 @@ def test_a_value_that_cannot_be_sent_is_refused(
         ({"content": None}, "content is None: give a str"),
         ({"content": b"Hi"}, "content is of type bytes: give a str"),
         ({"user": "926"}, "user is of type str: give an int"),
-        ({"source": "email"}, "source is of type str: give an int"),
+        ({"source": "email"}, "source is of type str: give a Source or a positive int"),
         ({"source_context": '{"a": 1}'}, "source_context is of type str: give a dict or a list"),
         ({"source_context": 5}, "source_context is of type int: give a dict or a list"),
         ({"timeout": "5"}, "timeout is of type str: give seconds as a float or an int"),
@@ -93,13 +93,14 @@ def test_a_value_of_a_wrong_type_is_a_type_error(client: Client, arguments: dict
         ({"delivery_policy": 2}, "delivery_policy is 2"),
         ({"max_attempts": 0}, "max_attempts is 0: give a number from 1 to 4294967295, or leave it out"),
         ({"max_attempts": 2**32}, "max_attempts is 4294967296: give a number from 1"),
-        ({"max_connections": -1}, "max_connections is -1: give a number from 1"),
-        ({"max_connections": 257}, "max_connections is 257: give at most 256"),
+        ({"max_connections": -1}, "max_connections is -1: give a number from 1 to 256, or leave it out"),
+        ({"max_connections": 257}, "max_connections is 257: give a number from 1 to 256, or leave it out"),
         ({"max_per_second": 0}, "max_per_second is 0: give a number from 1"),
         ({"max_attempts": 10**5000}, "max_attempts is a number of more than 100 digits: give a number from 1"),
-        ({"timeout": 0}, "timeout is 0: give more than 0 and at most 4294967 seconds, or leave it out"),
+        ({"timeout": 0}, "timeout is 0: give more than 0 and at most 2147483 seconds (24 days), or leave it out"),
         ({"timeout": -0.5}, "timeout is -0.5: give more than 0"),
-        ({"timeout": 1e7}, "timeout is 10000000.0: give more than 0 and at most 4294967 seconds"),
+        ({"timeout": 2147484}, "timeout is 2147484: give more than 0 and at most 2147483 seconds (24 days)"),
+        ({"timeout": 4294968}, "timeout is 4294968: give more than 0 and at most 2147483 seconds (24 days)"),
         ({"timeout": 10**5000}, "timeout is a number of more than 100 digits: give more than 0"),
         ({"timeout": float("inf")}, "timeout is inf: give more than 0"),
         ({"connect_timeout": float("nan")}, "connect_timeout is nan: give more than 0"),
@@ -120,6 +121,7 @@ def test_an_option_that_cannot_be_used_is_refused(options: dict[str, Any], messa
     [
         ({"api_key": 5}, "api_key is of type int: give a str"),
         ({"timeout": "5"}, "timeout is of type str: give seconds as a float or an int"),
+        ({"delivery_policy": "at_least_once"}, "delivery_policy is of type str: give a DeliveryPolicy"),
         ({"max_attempts": 1.5}, "max_attempts is of type float: give an int"),
         ({"base_url": b"https://"}, "base_url is of type bytes: give a str"),
         ({"ca_file": 5}, "ca_file is of type int: give a str or a path"),
@@ -129,6 +131,11 @@ def test_an_option_of_a_wrong_type_is_a_type_error(options: dict[str, Any], mess
     with pytest.raises(TypeError) as caught:
         Client(**{"api_key": "key", **options})
     assert str(caught.value) == message
+
+
+def test_the_bounds_are_those_of_the_library() -> None:
+    Client("key", timeout=2147483, connect_timeout=2147483, max_connections=256).close()
+    assert "At most 256." in (Path(__file__).parents[3] / "include" / "userengage.h").read_text()
 
 
 def test_options_are_given_by_name_only() -> None:

@@ -73,12 +73,12 @@ class BaseClient:
             struct_size=c.sizeof(_native.Options),
             base_url=_convert.optional_text("base_url", base_url),
             api_version=_convert.choice("api_version", api_version),
-            delivery_policy=_convert.choice("delivery_policy", delivery_policy),
+            delivery_policy=_convert.choice("delivery_policy", delivery_policy, "a DeliveryPolicy"),
             max_attempts=_convert.count("max_attempts", max_attempts),
             connect_timeout_ms=_convert.milliseconds("connect_timeout", connect_timeout),
             timeout_ms=_convert.milliseconds("timeout", timeout),
             max_per_second=_convert.count("max_per_second", max_per_second),
-            max_connections=_convert.count("max_connections", max_connections),
+            max_connections=_convert.count("max_connections", max_connections, _MOST_CONNECTIONS),
             proxy=_convert.optional_text("proxy", proxy),
             ca_file=_convert.path("ca_file", ca_file),
             user_agent=_convert.optional_text("user_agent", user_agent),
@@ -128,6 +128,7 @@ class BaseClient:
 
 
 _MAX_CONNECTIONS: Final = 8  # the library's default
+_MOST_CONNECTIONS: Final = 256  # more are refused by the library
 _alive: Final[weakref.WeakSet[BaseClient]] = weakref.WeakSet()
 _LONGEST_EXIT: Final = 2.0
 

@@ -16,6 +16,8 @@ from ._types import ClientUserId, SourceContext
 
 _MESSAGE_SIZE: Final = c.sizeof(_native.Message)
 _MOST: Final = (1 << 32) - 1
+_LONGEST: Final = ((1 << 31) - 1) // 1000
+"""The longest time limit that the library takes, in seconds: 24 days."""
 _JSON: Final = "use dict, list, str, finite numbers, bool and None"
 
 
@@ -36,7 +38,7 @@ def message(
         id_text,
         content_text,
         0 if user is None else positive("user", user, 1 << 63, "give the positive id of the agent who writes"),
-        0 if source is None else positive("source", source, 1 << 31, "give a Source or another positive number"),
+        0 if source is None else _source(source),
         context_text,
         len(id_text),
         len(content_text),
@@ -88,21 +90,25 @@ def identifier(field: str, value: ClientUserId) -> bytes:
         raise invalid(f"{field} is {_written(number)}: give the id of one user") from None
 
 
-def positive(field: str, value: int, limit: int, remedy: str) -> int:
+def _source(value: int) -> int:
+    return positive("source", value, 1 << 31, "give a Source or another positive number", "a Source or a positive int")
+
+
+def positive(field: str, value: int, limit: int, remedy: str, wanted: str = "an int") -> int:
     """A number from 1 to below `limit`. C takes 0 for "not given", and would cut larger numbers."""
-    number = value if type(value) is int else _index(field, value)
+    number = value if type(value) is int else _index(field, value, wanted)
     if not 0 < number < limit:
         raise invalid(f"{field} is {_written(number)}: {remedy}, or leave it out")
     return number
 
 
-def count(field: str, value: int | None) -> int:
-    """A number of at least 1. None becomes 0, which means the default to C."""
+def count(field: str, value: int | None, most: int = _MOST) -> int:
+    """A number from 1 to `most`. None becomes 0, which means the default to C."""
     if value is None:
         return 0
     number = _index(field, value)
-    if not 0 < number <= _MOST:
-        raise invalid(f"{field} is {_written(number)}: give a number from 1 to {_MOST}, or leave it out")
+    if not 0 < number <= most:
+        raise invalid(f"{field} is {_written(number)}: give a number from 1 to {most}, or leave it out")
     return number
 
 
@@ -112,15 +118,16 @@ def milliseconds(field: str, seconds: float | None) -> int:
         return 0
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise TypeError(f"{field} is {kind(seconds)}: give seconds as a float or an int")
-    if not 0 < seconds <= _MOST // 1000:
+    if not 0 < seconds <= _LONGEST:
         shown = _written(seconds) if isinstance(seconds, int) else seconds
-        raise invalid(f"{field} is {shown}: give more than 0 and at most {_MOST // 1000} seconds, or leave it out")
+        remedy = f"give more than 0 and at most {_LONGEST} seconds (24 days), or leave it out"
+        raise invalid(f"{field} is {shown}: {remedy}")
     return math.ceil(seconds * 1000)
 
 
-def choice(field: str, value: int) -> int:
+def choice(field: str, value: int, wanted: str = "an int") -> int:
     """A number that the library checks against the values that it knows."""
-    number = _index(field, value)
+    number = _index(field, value, wanted)
     if not -(1 << 31) <= number < 1 << 31:
         raise invalid(f"{field} is {_written(number)}, which is not one of its values: leave it out for the default")
     return number
