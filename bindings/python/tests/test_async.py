@@ -140,6 +140,31 @@ def test_a_coroutine_that_is_closed_ends_its_message(
     run(test())
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_batch_that_is_closed_tells_what_became_of_its_messages(
+    sandbox: Sandbox, client: AsyncClient, run: Run, user_id: str, is_async: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[Delivery] = []
+
+    async def later(_index: int, result: userengage.Result) -> None:
+        told.append(result.delivery)
+
+    def note(_index: int, result: userengage.Result) -> None:
+        told.append(result.delivery)
+
+    async def test() -> None:
+        sandbox.order("hang", user_id)
+        messages = [{"client_user_id": user_id, "content": "Hi"}]
+        sending = client.send_conversations(messages, on_result=later if is_async else note)
+        sending.send(None)  # runs until it waits
+        sandbox.wait_for_request(user_id)
+        sending.close()
+
+    run(test())
+    assert told == ([] if is_async else [Delivery.UNKNOWN])
+    assert ("on_result raised RuntimeError" in caplog.text) is is_async
+
+
 def test_a_loop_that_is_closed_early_ends_its_calls_and_the_log_tells_of_them(
     sandbox: Sandbox, new_loop: NewLoop, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:

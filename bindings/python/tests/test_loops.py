@@ -315,7 +315,111 @@ def test_while_an_outcome_is_told_no_more_is_read_than_a_little_ahead(run: Calla
         return await client.send_conversations(messages(), on_result=on_result)
 
     assert len(run(test, max_connections=1)) == told == 300
-    assert max(ahead) < 32
+    assert max(ahead) < 9
+
+
+def test_nothing_to_send_comes_to_nothing(run: Callable[..., Any]) -> None:
+    async def test(client: AsyncClient) -> None:
+        with anyio.fail_after(5):
+            assert await client.send_conversations([]) == []
+            assert await client.send_conversations(iter(())) == []
+
+    run(test)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_many_that_are_cancelled_are_told(
+    sandbox: Sandbox, run: Callable[..., Any], user_id: str, is_async: bool
+) -> None:
+    hanging = [f"{user_id}-{number}" for number in range(4)]
+    journal: dict[int, Result] = {}
+
+    async def later(index: int, result: Result) -> None:
+        await anyio.lowlevel.checkpoint()
+        journal[index] = result
+
+    def on_result(index: int, result: Result) -> Any:
+        if is_async:
+            return later(index, result)
+        journal[index] = result
+        return None
+
+    async def test(client: AsyncClient) -> Call:
+        for receiver in hanging:
+            sandbox.order("hang", receiver)
+        messages = [Message(receiver, "Hi") for receiver in [*hanging, *hanging, ""]]
+        call = Call(client.send_conversations(messages, on_result=on_result))
+        async with anyio.create_task_group() as group:
+            group.start_soon(call)
+            for receiver in hanging:
+                await anyio.to_thread.run_sync(sandbox.wait_for_request, receiver)
+            call.scope.cancel()
+        return call
+
+    call = run(test)
+    assert isinstance(call.known, userengage.CancelledError)
+    assert [journal[index] for index in sorted(journal)] == call.known.results
+    assert [result.delivery for result in call.known.results[:4]] == [Delivery.UNKNOWN] * 4
+
+
+def test_an_outcome_whose_telling_is_cancelled_is_told_again(run: Callable[..., Any], user_id: str) -> None:
+    told: list[int] = []
+
+    async def test(client: AsyncClient) -> Call:
+        begun = anyio.Event()
+
+        async def on_result(index: int, _result: Result) -> None:
+            if not begun.is_set():
+                begun.set()
+                await anyio.sleep_forever()
+            await anyio.lowlevel.checkpoint()
+            told.append(index)
+
+        call = Call(client.send_conversations([Message(user_id, "Hi")] * 2, on_result=on_result))
+        async with anyio.create_task_group() as group:
+            group.start_soon(call)
+            await begun.wait()
+            call.scope.cancel()
+        return call
+
+    call = run(test)
+    assert isinstance(call.known, userengage.CancelledError)
+    assert told == [0, 1]
+
+
+def test_what_the_messages_raise_is_raised_when_those_before_it_are_finished(
+    run: Callable[..., Any], user_id: str
+) -> None:
+    told: list[int] = []
+
+    def messages() -> Iterator[Message]:
+        yield from [Message(user_id, "Hi")] * 7
+        raise LookupError
+
+    async def test(client: AsyncClient) -> None:
+        with pytest.raises(LookupError) as caught:
+            await client.send_conversations(messages(), on_result=lambda index, _: told.append(index))
+        known = caught.value.__context__
+        assert isinstance(known, userengage.CancelledError)
+        assert [result.delivery for result in known.results] == [Delivery.DELIVERED] * 7
+
+    run(test)
+    assert told == list(range(7))
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_is_no_flow_is_a_type_error(run: Callable[..., Any], user_id: str, is_async: bool) -> None:
+    async def later() -> bool:
+        return True
+
+    def on_result(_index: int, _result: Result) -> Any:
+        return later() if is_async else True
+
+    async def test(client: AsyncClient) -> None:
+        with pytest.raises(TypeError, match="on_result returned a value of type bool: return a BatchFlow, or None"):
+            await client.send_conversations([Message(user_id, "Hi")] * 3, on_result=on_result)
+
+    run(test)
 
 
 def test_many_that_are_cancelled_say_what_is_known(sandbox: Sandbox, run: Callable[..., Any], user_id: str) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import os
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 from sandbox import Sandbox
 
 import userengage
 from userengage import AsyncClient, BatchFlow, Client, Delivery, Message, Result, Retry, Source, Status
+from userengage._queue import Queue
 
 
 def test_results_come_in_the_messages_order(sandbox: Sandbox, client: Client, user_id: str) -> None:
@@ -85,8 +87,71 @@ def test_what_is_no_list_of_messages_is_a_type_error(client: Client, arguments: 
         asyncio.run(AsyncClient("key").send_conversations(**arguments))
 
 
-def test_nothing_to_send_comes_to_nothing(client: Client) -> None:
-    assert client.send_conversations([]) == []
+def test_an_async_iterable_of_messages_is_refused_by_name(client: Client) -> None:
+    async def messages() -> Any:
+        yield Message(1, "Hi")
+
+    given: Any = messages()
+    for send in (client.send_conversations, lambda given: asyncio.run(AsyncClient("key").send_conversations(given))):
+        with pytest.raises(TypeError) as caught:
+            send(given)
+        assert str(caught.value) == (
+            "messages is of type async_generator: async iterables are not taken, give a list or another iterable"
+        )
+
+
+class _AsyncNoter:
+    async def __call__(self, _index: int, _result: Result) -> None:
+        pass
+
+
+async def _note(_index: int, _result: Result) -> None:
+    pass
+
+
+async def _note_many(_index: int, _result: Result) -> Any:
+    yield
+
+
+@pytest.mark.parametrize("on_result", [_note, functools.partial(_note), _note_many, _AsyncNoter()])
+def test_an_async_on_result_is_refused_before_anything_is_sent(
+    sandbox: Sandbox, client: Client, user_id: str, on_result: Any
+) -> None:
+    with pytest.raises(TypeError, match="on_result is an async function: give one that is not async, or use Async"):
+        client.send_conversations([Message(user_id, "Hi")], on_result=on_result)
+    assert sandbox.requests(user_id) == []
+
+
+@pytest.mark.parametrize("nothing", [list, lambda: iter(())])
+def test_nothing_to_send_waits_for_nothing(
+    client: Client, nothing: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Queue, "wait", None)
+    assert client.send_conversations(nothing()) == []
+
+
+@pytest.mark.parametrize(("max_connections", "most"), [(None, 16), (1, 9), (10, 20)])
+def test_no_more_are_on_their_way_or_untold_than_the_readme_says(
+    sandbox: Sandbox, user_id: str, max_connections: int | None, most: int
+) -> None:
+    read = told = 0
+    untold = []
+
+    def messages() -> Iterator[Message]:
+        nonlocal read
+        for number in range(500):
+            read += 1
+            yield Message(f"{user_id}-{number % 50}", "Hi") if number % 5 else Message("", "Hi")
+
+    def note(_index: int, _result: Result) -> None:
+        nonlocal told
+        untold.append(read - told)
+        told += 1
+
+    with sandbox.client(max_connections=max_connections) as client:
+        client.send_conversations(messages(), on_result=note)
+    assert (read, told) == (500, 500)
+    assert max(untold) == most
 
 
 def test_a_generator_is_read_a_little_ahead(client: Client, user_id: str) -> None:
@@ -102,7 +167,7 @@ def test_a_generator_is_read_a_little_ahead(client: Client, user_id: str) -> Non
     results = client.send_conversations(messages(), progress=lambda done: ahead.append(read - done))
     assert len(results) == read == 2_500
     assert {result.delivery for result in results} == {Delivery.DELIVERED}
-    assert max(ahead) <= 32 * 8
+    assert max(ahead) <= 16
 
 
 def test_messages_to_one_user_keep_their_order(sandbox: Sandbox, client: Client, user_id: str) -> None:
@@ -169,7 +234,7 @@ def test_what_the_messages_raise_is_raised_when_those_in_flight_are_finished(
     known = caught.value.__context__
     assert isinstance(known, userengage.CancelledError)
     assert known.results[0].delivery is Delivery.DELIVERED
-    assert Delivery.UNKNOWN not in {result.delivery for result in known.results}
+    assert {result.delivery for result in known.results} == {Delivery.DELIVERED}
     assert sorted(told) == list(range(len(known.results)))
 
 
@@ -214,10 +279,35 @@ def test_after_an_end_an_iterator_is_read_no_further(client: Client, user_id: st
     assert next(numbers) == len(results)
 
 
-def test_what_is_no_flow_ends_nothing(client: Client, user_id: str) -> None:
-    for value in (0, 1, 2, True, False, "2", None):
-        results = client.send_conversations([Message(user_id, "Hi")] * 3, on_result=lambda *_, value=value: value)
-        assert [result.delivery for result in results] == [Delivery.DELIVERED] * 3
+@pytest.mark.parametrize("value", [0, 1, 2, True, False, "FINISH", object()])
+def test_what_is_no_flow_begins_no_more_and_is_a_type_error(
+    sandbox: Sandbox, client: Client, user_id: str, value: object
+) -> None:
+    sandbox.order("delay", user_id, ms=100)
+    told = []
+
+    def note(index: int, _result: Result) -> Any:
+        told.append(index)
+        sandbox.wait_for_request(user_id)
+        return value
+
+    numbers = itertools.count()
+    messages = (Message(user_id if number == 1 else f"{user_id}-{number}", "Hi") for number in numbers)
+    with pytest.raises(TypeError) as caught:
+        client.send_conversations(messages, on_result=note)
+    assert str(caught.value) == (
+        f"on_result returned a value of type {type(value).__name__}: return a BatchFlow, or None to go on"
+    )
+    known = caught.value.__context__
+    assert isinstance(known, userengage.CancelledError)
+    assert sorted(told) == list(range(len(known.results)))
+    assert known.results[1].delivery is Delivery.DELIVERED
+    assert Delivery.UNKNOWN not in {result.delivery for result in known.results}
+
+
+def test_the_flow_continue_goes_on(client: Client, user_id: str) -> None:
+    results = client.send_conversations([Message(user_id, "Hi")] * 3, on_result=lambda *_: BatchFlow.CONTINUE)
+    assert [result.delivery for result in results] == [Delivery.DELIVERED] * 3
 
 
 def test_an_outage_makes_as_many_failures_as_were_allowed(sandbox: Sandbox, user_id: str) -> None:
@@ -302,6 +392,88 @@ def test_what_is_raised_while_messages_are_converted_tells_what_was_sent(
     assert isinstance(known, userengage.CancelledError)
     statuses = [result.status for result in known.results]
     assert statuses == [Status.CANCELLED, Status.INVALID_ARGUMENT, Status.CANCELLED]
+
+
+def press_ctrl_c() -> None:
+    """On the main thread, where Python's handler raises at once."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_after_ctrl_c_every_outcome_is_told(sandbox: Sandbox, client: Client, user_id: str) -> None:
+    hanging = [f"{user_id}-{number}" for number in range(4)]
+    for receiver in hanging:
+        sandbox.order("hang", receiver)
+    journal: dict[int, Result] = {}
+
+    def note(index: int, result: Result) -> BatchFlow:
+        if not journal:
+            for receiver in hanging:
+                sandbox.wait_for_request(receiver)
+            journal[-1] = result
+            press_ctrl_c()  # before this outcome is noted
+        journal[index] = result
+        return BatchFlow.ABORT
+
+    messages = [*hanging, "", *[f"{user_id}-other-{number}" for number in range(100)]]
+    with pytest.raises(KeyboardInterrupt) as caught:
+        client.send_conversations([Message(receiver, "Hi") for receiver in messages], on_result=note)
+    del journal[-1]
+    known = caught.value.__context__
+    assert isinstance(known, userengage.CancelledError)
+    assert [journal[index] for index in sorted(journal)] == known.results
+    assert [result.delivery for result in known.results[:4]] == [Delivery.UNKNOWN] * 4
+    assert known.results[4].status is Status.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("failure", [LookupError("secret"), KeyboardInterrupt(), SystemExit(3)])
+def test_what_on_result_raises_after_ctrl_c_does_not_hide_it(
+    sandbox: Sandbox, client: Client, user_id: str, failure: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox.order("hang", user_id)
+    told = []
+
+    def note(index: int, _result: Result) -> None:
+        told.append(index)
+        if len(told) == 1:
+            sandbox.wait_for_request(user_id)
+            press_ctrl_c()
+        raise failure
+
+    messages = [Message(user_id, "Hi"), Message("", "Hi"), Message(user_id, "Hi")]
+    with pytest.raises(KeyboardInterrupt) as caught:
+        client.send_conversations(iter(messages), on_result=note)
+    assert caught.value is not failure
+    assert isinstance(caught.value.__context__, userengage.CancelledError)
+    assert len(told) == 1 + len(caught.value.__context__.results)
+    texts = [record.getMessage() for record in caplog.records if "on_result" in record.getMessage()]
+    assert texts[0] == (
+        f"on_result raised {type(failure).__name__} as it was told the outcome of message 0, after the batch had ended "
+        "early."
+    )
+    assert "secret" not in caplog.text
+
+
+def test_what_on_result_raises_is_followed_by_the_outcomes_that_it_was_not_told(
+    sandbox: Sandbox, client: Client, user_id: str
+) -> None:
+    sandbox.order("hang", user_id)
+    told = []
+
+    def note(index: int, _result: Result) -> None:
+        told.append(index)
+        if len(told) == 1:
+            raise LookupError
+
+    with pytest.raises(LookupError) as caught:
+        client.send_conversations([Message(user_id, "Hi"), Message(user_id + "-other", "Hi")], on_result=note)
+    assert told == [1, 0]
+    known = caught.value.__context__
+    assert isinstance(known, userengage.CancelledError)
+    assert known.results[0].status is Status.CANCELLED
 
 
 def test_ctrl_c_ends_the_sending_and_tells_what_was_sent(sandbox: Sandbox, client: Client, user_id: str) -> None:

@@ -70,10 +70,12 @@ class AsyncClient(BaseClient):
         """Sends many messages, over at most `max_connections` connections of its own at once, and waits for all.
 
         `on_result` and `progress` are called in this task. `on_result` may be an async function: it is awaited, and
-        while it takes long, no further messages are read.
+        while it takes long, no further messages are read. `messages` is no async iterable.
 
-        Cancelling ends the messages in flight. In the chain of `__context__` of the exception is a
-        `userengage.CancelledError` whose `results` hold the outcome of each message that was read.
+        Cancelling ends the messages in flight, and waits for `on_result` to be told of those: in asyncio in a task of
+        its own, in trio in a shielded scope. In the chain of `__context__` of the exception is a
+        `userengage.CancelledError` whose `results` hold the outcome of each message that was read. If the coroutine is
+        closed instead, nothing can be awaited any more: an async `on_result` is not told, which goes to the log.
 
         Arguments, results and exceptions are those of `Client.send_conversations`.
         """
@@ -82,22 +84,23 @@ class AsyncClient(BaseClient):
         queue = self._new_async_queue(loop, FROM_TURN, max_failures_in_a_row)
         source = iter(messages)
         is_read = False
-        with Batch(queue.queue, messages, on_result, progress, queue.push) as batch:
+        with Batch(queue.queue, messages, on_result, progress, queue.push, self._ahead) as batch:
             try:
                 while not (is_read and batch.is_done):
-                    wanted = batch.wanted(self._ahead)
-                    is_read = is_read or batch.fill(source, wanted)
-                    is_busy = bool(batch.news or (wanted and not is_read))
+                    while not is_read and batch.has_room:
+                        is_read = batch.read(source)
+                    is_busy = bool(batch.news)
                     while batch.news:
                         flow = batch.tell()
                         batch.heed(await flow if hasattr(flow, "__await__") else flow)
-                    await (loop.checkpoint() if is_busy else queue.wait())
+                    await (queue.wait() if queue.queue.waiting and not is_busy else loop.checkpoint())
                     batch.check_process()
             except GeneratorExit:  # nothing can be awaited any more
                 raise
-            except BaseException:
+            except BaseException as error:
                 queue.queue.cancel_all()
                 await queue.finish()
+                await loop.shielded(_tell_rest(batch, error))
                 raise
             finally:
                 queue.stop()
@@ -139,3 +142,16 @@ class AsyncClient(BaseClient):
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+async def _tell_rest(batch: Batch, raised: BaseException) -> None:
+    """Tells the outcomes that an exception has left untold."""
+    for index in batch.rest(raised):
+        try:
+            flow = batch.tell_of(index)
+            if hasattr(flow, "__await__"):
+                await flow
+        except GeneratorExit:  # nothing can be awaited any more
+            raise
+        except BaseException as error:  # noqa: BLE001 (another one is on its way)
+            _batch.log_untold(index, error)

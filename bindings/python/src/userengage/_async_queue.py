@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable
 from typing import Any, Callable
 
 from . import _call, _errors, _native, _result
@@ -66,6 +66,10 @@ class EventLoop(ABC):
     @abstractmethod
     async def checkpoint(self) -> None:
         """Lets other tasks run."""
+
+    @abstractmethod
+    async def shielded(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Runs a coroutine to its end, also in a task that is cancelled, once or again."""
 
 
 def event_loop() -> EventLoop:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import weakref
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from ._async_queue import AsyncQueue, EventLoop, Waiter, Watcher
 
@@ -130,6 +131,14 @@ class _Asyncio(EventLoop):
 
     async def checkpoint(self) -> None:
         await asyncio.sleep(0)
+
+    async def shielded(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        running = asyncio.ensure_future(coroutine)
+        while not running.done():
+            try:
+                await asyncio.wait([running])
+            except asyncio.CancelledError:  # once more; the first one is raised
+                continue
 
 
 LOOP: Final = _Asyncio()

@@ -96,7 +96,7 @@ class BaseClient:
         # exit, because threads may still be inside a call.
         weakref.finalize(self, lib.ue_free, handle).atexit = False
         _alive.add(self)
-        self._ahead = _batch.AHEAD * (options.max_connections or _MAX_CONNECTIONS)
+        self._ahead = _batch.ahead(options.max_connections or _MAX_CONNECTIONS)
         self._begin()
 
     def _begin(self) -> None:

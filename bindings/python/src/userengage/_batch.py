@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import inspect
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Final, Union
 
-from . import _convert, _errors, _native, _result
-from ._queue import AT_ONCE, Queue
+from . import _call, _convert, _errors, _native, _result
+from ._queue import Queue
 from ._result import Delivery, Result, Retry, Status
 from ._types import BatchFlow, Message
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 Progress = Union[bool, Callable[[int], object]]
 OnResult = Callable[[int, Result], object]
-AHEAD: Final = 32
-"""How many messages are read ahead for each connection, so that none of them has to wait."""
+_LEAST_READY: Final = 8
+"""How many messages are kept ready beside those in flight, if there are fewer connections than this."""
 
 _REFUSES_ALL: Final = (Status.CLOSED, Status.SUSPENDED)
 _ELSEWHERE: Final = _result.not_sent(
@@ -37,15 +38,17 @@ class Batch:
     """Reads messages, pushes them, and tells the outcome of each. A `with` that is left early ends the messages."""
 
     __slots__ = (
+        "_ahead",
         "_count",
         "_ending",
         "_failure",
+        "_is_telling",
         "_on_result",
         "_outcomes",
         "_progress",
         "_push_message",
         "_stack",
-        "_told",
+        "_untold",
         "news",
         "queue",
     )
@@ -58,6 +61,9 @@ class Batch:
     _ending: Result | None
     """If no further message is begun: the outcome of those."""
 
+    _untold: set[int]
+    """The indexes of the messages that were read, and whose outcome was not told."""
+
     def __init__(
         self,
         queue: Queue,
@@ -65,16 +71,19 @@ class Batch:
         on_result: OnResult | None,
         progress: Progress,
         push: Callable[[_native.Message, Callable[[Result], object]], int | Result],
+        ahead: int,
     ) -> None:
         self.queue = queue
         self._push_message = push
+        self._ahead = ahead
         self._count = len(messages) if isinstance(messages, Sized) else None
         self._on_result = on_result
         self._progress: Callable[[int], object] | None = None
         self._outcomes: list[Result | None] = []
         self._ending = None
         self._failure: Exception | None = None
-        self._told = 0
+        self._is_telling = False
+        self._untold = set()
         self._stack = contextlib.ExitStack()
         if callable(progress):
             self._progress = progress
@@ -101,6 +110,7 @@ class Batch:
                 if raised is not None:
                     self.queue.cancel_all()
                     self.queue.finish()
+                    self._tell_rest(raised)
                 self.queue.free()
                 self._stack.close()
                 if raised is not None:
@@ -117,7 +127,7 @@ class Batch:
         return [outcome or _ELSEWHERE for outcome in self._outcomes]
 
     def end(self) -> list[Result]:
-        """Returns the results, or raises what `messages` has raised."""
+        """Returns the results, or raises what `messages` has raised, or that `on_result` returned no `BatchFlow`."""
         failure, self._failure = self._failure, None
         if failure is None:
             return self.results
@@ -131,39 +141,38 @@ class Batch:
         """Whether all messages that were read have their outcome, and all outcomes were told."""
         return not self.queue.waiting and not self.news
 
-    def wanted(self, ahead: int) -> int:
-        """How many messages to read before anything else, if `ahead` may wait for their outcome."""
-        return max(0, min(AT_ONCE, ahead - (len(self._outcomes) - self._told)))
+    @property
+    def has_room(self) -> bool:
+        """Whether one more message may be sent: a program that is killed does not know what became of the untold."""
+        return len(self._untold) < self._ahead
 
-    def fill(self, source: Iterator[Message | Mapping[str, Any]], wanted: int) -> bool:
-        """Reads and pushes messages. Returns whether there are no more to read.
+    def read(self, source: Iterator[Message | Mapping[str, Any]]) -> bool:
+        """Reads a message and pushes it. Returns whether there are no more to read.
 
         After an end, those of an iterator stay where they are, and those of a list get their outcome.
         """
-        for _ in range(wanted):
-            if self._ending is not None and self._count is None:
-                return True
-            try:
-                message = next(source)
-            except StopIteration:
-                return True
-            except Exception as error:  # noqa: BLE001 (raised when the messages in flight are finished)
-                self._failure = error
-                self._ending = _result.NOT_BEGUN
-                self.queue.stop()
-                return True
-            self.push(message)
+        if self._ending is not None and self._count is None:
+            return True
+        try:
+            message = next(source)
+        except StopIteration:
+            return True
+        except Exception as error:  # noqa: BLE001 (raised when the messages before it are finished)
+            self._failure = self._failure or error
+            return True
+        self._push(message)
         return False
 
-    def push(self, message: Message | Mapping[str, Any]) -> None:
+    def _push(self, message: Message | Mapping[str, Any]) -> None:
         """Sends a message that was read. One that cannot be sent has its outcome at once."""
         index = len(self._outcomes)
         self._outcomes.append(_result.NOT_BEGUN)
+        self._untold.add(index)
         reference = _reference(message)
         outcome: int | Result | None = self._ending
         if outcome is None:
             try:
-                outcome = self._push(index, _prepare(message), reference)
+                outcome = self._push_prepared(index, _prepare(message), reference)
             except (TypeError, _errors.InvalidArgumentError) as error:
                 outcome = _result.invalid(str(error))
         if isinstance(outcome, Result):
@@ -171,7 +180,7 @@ class Batch:
                 self._ending = outcome
             self._finish(index, outcome, reference)
 
-    def _push(self, index: int, message: _native.Message, reference: object) -> int | Result:
+    def _push_prepared(self, index: int, message: _native.Message, reference: object) -> int | Result:
         self._outcomes[index] = None
         return self._push_message(message, lambda result: self._finish(index, result, reference))
 
@@ -182,22 +191,52 @@ class Batch:
 
     def tell(self) -> Any:
         """Tells the first of the news. Pass on what this returns to `heed`."""
-        index = self.news.popleft()
-        result = self._outcomes[index]
-        assert result is not None
+        self._is_telling = True
+        return self.tell_of(self.news[0])
+
+    def tell_of(self, index: int) -> Any:
+        """Tells an outcome, and returns what `on_result` returns."""
+        result = self._outcomes[index] or _ELSEWHERE
         return None if self._on_result is None else self._on_result(index, result)
 
     def heed(self, flow: object) -> None:
-        """Does what the function that was told says."""
-        self._told += 1
-        if flow is BatchFlow.FINISH or flow is BatchFlow.ABORT:
+        """Takes note that the first of the news was told, and does what the function that was told says."""
+        self._is_telling = False
+        self._untold.discard(self.news.popleft())
+        if flow is not None and flow is not BatchFlow.CONTINUE:
+            if not isinstance(flow, BatchFlow):
+                self._failure = self._failure or _no_flow(flow)
             self._ending = self._ending or _result.NOT_BEGUN
             if flow is BatchFlow.ABORT:
                 self.queue.cancel_all()
             else:
                 self.queue.stop()
         if self._progress is not None:
-            self._progress(self._told)
+            self._progress(len(self._outcomes) - len(self._untold))
+
+    def rest(self, raised: BaseException) -> Iterator[int]:
+        """After an exception: the messages whose outcome is still to be told, so that a journal is complete.
+
+        Also the one whose outcome was being told, if a signal or a cancellation struck: it may have come before the
+        first line of `on_result`.
+        """
+        if self._is_telling and isinstance(raised, Exception):
+            self._untold.discard(self.news[0])
+        self._is_telling = False
+        while self._untold and self._on_result is not None and self.queue.is_of_this_process:
+            index = min(self._untold)
+            yield index
+            self._untold.discard(index)
+
+    def _tell_rest(self, raised: BaseException) -> None:
+        for index in self.rest(raised):
+            try:
+                flow = self.tell_of(index)
+                if hasattr(flow, "__await__"):
+                    flow.close()
+                    raise RuntimeError("a coroutine that was closed cannot await on_result")
+            except BaseException as error:  # noqa: BLE001 (another one is on its way)
+                log_untold(index, error)
 
     def check_process(self) -> None:
         """Ends the call in the child of a fork: the parent goes on with it."""
@@ -205,8 +244,17 @@ class Batch:
             raise _errors.CancelledError(_ELSEWHERE)
 
 
+def ahead(max_connections: int) -> int:
+    """How many messages may be on their way, or their outcome untold: those in flight, and as many that are ready."""
+    return max_connections + max(max_connections, _LEAST_READY)
+
+
 def check(messages: object, on_result: object, progress: object) -> None:
     """Refuses a single message or text, whose fields or letters would be taken for messages."""
+    if hasattr(messages, "__aiter__"):
+        raise TypeError(
+            f"messages is {_convert.kind(messages)}: async iterables are not taken, give a list or another iterable"
+        )
     if isinstance(messages, (Message, Mapping, str, bytes)) or not isinstance(messages, Iterable):
         raise TypeError(f"messages is {_convert.kind(messages)}: give a list or another iterable of them")
     if on_result is not None and not callable(on_result):
@@ -215,15 +263,22 @@ def check(messages: object, on_result: object, progress: object) -> None:
         raise TypeError(f"progress is {_convert.kind(progress)}: give True, False or a function")
 
 
-def send(batch: Batch, messages: Iterable[Message | Mapping[str, Any]], ahead: int) -> list[Result]:
+def check_is_sync(on_result: object) -> None:
+    """Refuses an async function, which nobody would await."""
+    for function in (on_result, getattr(on_result, "__call__", None)):  # noqa: B004 (of an object with a __call__)
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError("on_result is an async function: give one that is not async, or use AsyncClient")
+
+
+def send(batch: Batch, messages: Iterable[Message | Mapping[str, Any]]) -> list[Result]:
     """Sends all messages, and waits on this thread."""
     source = iter(messages)
     is_read = False
     with batch:
         while not (is_read and batch.is_done):
-            wanted = batch.wanted(ahead)
-            is_read = is_read or batch.fill(source, wanted)
-            if not batch.news and (is_read or not wanted):
+            if not is_read and batch.has_room:
+                is_read = batch.read(source)
+            else:
                 batch.queue.wait()
             batch.queue.take()
             batch.check_process()
@@ -231,6 +286,20 @@ def send(batch: Batch, messages: Iterable[Message | Mapping[str, Any]], ahead: i
                 batch.heed(batch.tell())
                 batch.check_process()
         return batch.end()
+
+
+def log_untold(index: int, error: BaseException) -> None:
+    """Logs that `on_result` has failed as the batch ended. Not the text of the error, which may quote the message."""
+    _call.LOGGER.error(
+        "on_result raised %s as it was told the outcome of message %d, after the batch had ended early.",
+        type(error).__name__,
+        index,
+    )
+
+
+def _no_flow(flow: object) -> TypeError:
+    """The exception for what `on_result` returned. Not the value, which may be secret."""
+    return TypeError(f"on_result returned a value {_convert.kind(flow)}: return a BatchFlow, or None to go on")
 
 
 def _reference(message: object) -> object:

@@ -79,16 +79,20 @@ class Client(BaseClient):
         when its turn comes: a low rate limit or a long pause makes the call long, but fails no message.
 
         Args:
-            messages: Each a `Message`, or a mapping of its fields. At most 32 for each connection are read ahead, so a
-                generator may have any length.
+            messages: Each a `Message`, or a mapping of its fields. A generator may have any length: no more are read
+                than may be on their way.
             on_result: A function that is called with the index and the `Result` of each message as soon as it is known,
-                on this thread: a program that notes it down knows what it sent, however it ends. If it returns a
-                `BatchFlow`, the batch goes on as that says.
+                on this thread: a program that notes it down knows what it sent. It returns None to go on, or a
+                `BatchFlow`. At most `max_connections` + max(`max_connections`, 8) messages, 16 by default, are on their
+                way or not yet told: so many are not noted if the program is killed. After an exception, such as
+                KeyboardInterrupt, the outcomes that were not told are told before it goes on: also again the one that
+                was just being told, unless an `Exception` came from there. What `on_result` returns then does nothing;
+                what it raises goes to the log.
             progress: A function that is called with the number of messages done; or True for a bar, if tqdm is
                 installed.
             max_failures_in_a_row: After so many failures in a row that are no fault of a message (the delivery is
-                unknown, no connection, 401, 403, 429, 5xx) no further message is begun: an outage makes ten unknown
-                messages, not ten thousand. Default: no limit.
+                unknown, no connection, 401, 403, 429, 5xx) no further message is begun: with 10, an outage makes ten
+                unknown messages, or `max_connections` if that is more, not ten thousand. Default: no limit.
 
         Returns:
             The outcome of each message, in the order of the messages. A message that was not delivered does not raise
@@ -98,16 +102,19 @@ class Client(BaseClient):
 
         Raises:
             BaseException: The exception of a signal handler (KeyboardInterrupt), of `on_result` or of `progress`. It
-                ends the messages in flight. That of `messages` is raised when those in flight are finished. In the
-                chain of `__context__` is a `CancelledError` whose `results` hold the outcome of each message that was
-                read.
+                ends the messages in flight. That of `messages` is raised when the messages before it are finished. In
+                the chain of `__context__` of these is a `CancelledError` whose `results` hold the outcome of each
+                message that was read.
             ClosedError: The client was closed before the call; nothing was sent.
             ConnectError: The process has run out of descriptors; nothing was sent.
-            TypeError: An argument is of a wrong type; nothing was sent.
+            TypeError: An argument is of a wrong type; nothing was sent. Or `on_result` returned something else than
+                None or a `BatchFlow`: this is raised as what `messages` raises is, and no further message is begun.
         """
         _batch.check(messages, on_result, progress)
+        _batch.check_is_sync(on_result)
         queue = self._new_queue(FROM_TURN, max_failures_in_a_row)
-        return _batch.send(_batch.Batch(queue, messages, on_result, progress, queue.push), messages, self._ahead)
+        batch = _batch.Batch(queue, messages, on_result, progress, queue.push, self._ahead)
+        return _batch.send(batch, messages)
 
     def close(self) -> None:
         """Ends the calls in flight in other threads, and every later one, with `ClosedError`. Does not wait."""

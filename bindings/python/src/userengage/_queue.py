@@ -19,7 +19,7 @@ FROM_PUSH: Final = 1
 """A message's timeout starts when it is pushed."""
 
 AT_ONCE: Final = 64
-"""How many messages are pushed, and how many results are taken, before other work has its turn."""
+"""How many results are taken before other work has its turn."""
 
 _OPTIONS_SIZE: Final = c.sizeof(_native.QueueOptions)
 _NO_LIMIT: Final = (1 << 32) - 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import weakref
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import trio
 
@@ -83,6 +84,10 @@ class _Trio(EventLoop):
 
     async def checkpoint(self) -> None:
         await trio.lowlevel.checkpoint()
+
+    async def shielded(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        with trio.CancelScope(shield=True):
+            await coroutine
 
 
 LOOP: Final = _Trio()
