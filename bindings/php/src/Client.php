@@ -7,7 +7,6 @@ namespace UserEngage;
 use FFI;
 use UserEngage\Exception\InvalidArgumentException;
 use UserEngage\Exception\UserEngageException;
-use UserEngage\Internal\Batch;
 use UserEngage\Internal\Call;
 use UserEngage\Internal\Handle;
 use UserEngage\Internal\Hooks;
@@ -25,11 +24,16 @@ use UserEngage\Internal\Unread;
  */
 final class Client
 {
+    /** The default of the option. */
+    private const MAX_CONNECTIONS = 8;
+
     private FFI $ffi;
     private Handle $handle;
 
     /** Must live as long as the library may call it. */
     private ?Hooks $hooks = null;
+
+    private int $maxConnections;
 
     /**
      * Makes a client. Connects to nothing yet.
@@ -43,6 +47,7 @@ final class Client
     {
         $this->ffi = Native::ffi();
         $options ??= new Options();
+        $this->maxConnections = $options->maxConnections ?? self::MAX_CONNECTIONS;
         if ($options->logger !== null || $options->interrupt !== null) {
             $this->hooks = new Hooks($options);
         }
@@ -115,28 +120,30 @@ final class Client
      *         };
      *     }
      *
-     * Reads $step messages, sends them, waits for all, yields the outcome of each, and reads the next step. So a
-     * generator may produce any number of messages. Messages to one clientUserId keep their order, even if an earlier
-     * one fails. If you leave the loop early, no more messages are read. The timeout of a message starts when its turn
-     * comes: a low rate limit or a long pause makes the batch slow, but fails no message.
+     * Yields each outcome as soon as it is known, with the key of its message: so in any order. It reads a message when
+     * there is room for it, so a generator may produce any number. At most maxConnections + max(maxConnections, 8)
+     * messages (16 by default) are begun or waiting whose outcome was not yielded: so many a program may have sent
+     * without knowing it, if it is killed.
+     *
+     * Messages to one clientUserId keep their order, even if an earlier one fails. The timeout of a message starts when
+     * its turn comes: a low rate limit or a long pause makes the batch slow, but fails no message. If you leave the
+     * loop early, the messages in flight are finished, which only onResult learns, and no more are begun or read.
      *
      * @template K
      * @param iterable<K, Message> $messages
-     * @param (callable(int, Result|UserEngageException): mixed)|null $onResult Told each outcome as soon as it is
-     *     known, in any order: the number of the message, from 0 on over all steps, and its outcome, which has the
-     *     $reference of the message. Write it down here, and a program that is killed knows what it sent. It returns a
-     *     BatchFlow, or anything else to go on: after Finish and Abort the rest of the step is not delivered, and no
-     *     more messages are read. If it throws, that is a Finish, and it is not called again. It may send, suspend a
-     *     fiber, fork, or call exit(). Defaults to none.
+     * @param (callable(int, Result|UserEngageException): ?BatchFlow)|null $onResult Told each outcome before it is
+     *     yielded: the number of the message, from 0 on, and its outcome, which has the $reference of the message. It
+     *     is also told those that are not yielded because the loop was left. To return BatchFlow::Finish or
+     *     BatchFlow::Abort is to begin and read no more; to return nothing is to go on. If it throws, that is a Finish,
+     *     and it is not called again. It may send, suspend a fiber, fork, or call exit(). Defaults to none.
      * @param ?int $maxFailuresInARow After so many failures in a row that are no fault of a message (unknown, no
-     *     connection, 401, 403, 429, 5xx) no more are begun: the rest of the step is not delivered, each with a
-     *     SuspendedException, and no more are read. So an outage makes few unknown messages. Defaults to no limit.
-     * @param int $step How many messages are in memory at a time. A larger step leaves connections idle less often at
-     *     the end of each step; a smaller one yields outcomes sooner. Defaults to 250.
+     *     connection, 401, 403, 429, 5xx) no more are begun or read: those that were read are not delivered, each with
+     *     a SuspendedException. So an outage makes few unknown messages: at most so many or maxConnections, whichever
+     *     is more, for so many may be in flight. Defaults to no limit.
      *
-     * @return \Generator<K, Result|UserEngageException> The outcome of each message, by its key and in the order of the
-     *     messages. A failure is not thrown: it is yielded as the outcome. Iterate over it once.
-     * @throws InvalidArgumentException $step or $maxFailuresInARow is less than 1.
+     * @return \Generator<K, Result|UserEngageException> The outcome of each message, by its key. A failure is not
+     *     thrown: it is yielded as the outcome. Iterate over it once.
+     * @throws InvalidArgumentException $maxFailuresInARow is less than 1.
      * @throws \Throwable In the iteration, after the outcome of every message that was read: the exception of the
      *     iterable, a callback or a signal handler; a TypeError if $messages holds anything but Message objects.
      */
@@ -145,49 +152,20 @@ final class Client
         iterable $messages,
         ?callable $onResult = null,
         ?int $maxFailuresInARow = null,
-        int $step = 250,
     ): \Generator {
-        if ($step < 1) {
-            throw new InvalidArgumentException("step is $step: give 1 or more, or leave it out for the default");
-        }
         if ($maxFailuresInARow !== null) {
             Native::count('maxFailuresInARow', $maxFailuresInARow);
         }
         $queue = new Queue(
+            $this,
             $this->handle,
             $this->hooks,
-            $step,
+            $messages,
+            $this->maxConnections + max($this->maxConnections, 8),
             $maxFailuresInARow,
             $onResult === null ? null : $onResult(...),
         );
-        return $this->outcomes(Batch::of($messages, $step), $queue, new Unread());
-    }
-
-    /**
-     * @param iterable<Batch> $batches
-     * @return \Generator<mixed, Result|UserEngageException>
-     */
-    private function outcomes(iterable $batches, Queue $queue, Unread $unread): \Generator
-    {
-        $unread->begun = true;
-        try {
-            foreach ($batches as $batch) {
-                $queue->load($batch);
-                $thrown = $queue->send();
-                try {
-                    yield from $batch->outcomes();
-                } finally {
-                    if ($thrown !== null) {
-                        throw $thrown;
-                    }
-                }
-                if ($queue->hasStopped()) {
-                    return;
-                }
-            }
-        } finally {
-            $queue->close();
-        }
+        return $queue->outcomes(new Unread());
     }
 
     /** Closes the connections. Every later call throws a ClosedException. Closing twice does no harm. */

@@ -78,7 +78,7 @@ final class ArgumentsTest extends TestCase
             'time without end' => [['timeout' => INF], 'timeout is INF: give seconds'],
             'time that is not a number' => [['timeout' => NAN], 'timeout is NAN: give seconds'],
             'no connections' => [['maxConnections' => 0], 'max_connections is 0: give 1 or more'],
-            'more connections than a client may have' => [['maxConnections' => 257], 'max_connections is 257: give at most 256'],
+            'too many connections' => [['maxConnections' => 257], 'max_connections is 257: give at most 256'],
             'no requests a second' => [['maxPerSecond' => 0], 'max_per_second is 0: give 1 or more'],
             'an unsupported proxy' => [['proxy' => 'socks5://localhost'], 'proxy'],
             'a CA file that is not there' => [['caFile' => '/nowhere.pem'], 'ca_file'],

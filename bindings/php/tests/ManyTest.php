@@ -14,7 +14,7 @@ use UserEngage\Source;
 /** sendConversations(): the outcome of each message, the order, and the memory. */
 final class ManyTest extends TestCase
 {
-    public function testEachMessageHasItsOwnOutcomeByItsKeyAndInOrder(): void
+    public function testEachMessageHasItsOwnOutcomeByItsKey(): void
     {
         $lost = $this->user();
         $this->sandbox()->fault($lost, 'reset');
@@ -27,22 +27,23 @@ final class ManyTest extends TestCase
             'no JSON' => new Message($this->user(), self::CONTENT, sourceContext: [INF]),
             'last' => new Message($this->user(), self::CONTENT),
         ];
-        foreach ([1, 3, 250] as $step) {
-            $this->sandbox()->fault($lost, 'reset');
-            $outcomes = iterator_to_array($this->client(maxAttempts: 1)->sendConversations($messages, step: $step));
-            self::assertSame([
-                'first' => [Result::class, Delivery::Delivered],
-                'nobody' => [Exception\NotFoundException::class, Delivery::NotDelivered],
-                'lost' => [Exception\ConnectionLostException::class, Delivery::Unknown],
-                'no agent' => [Exception\InvalidArgumentException::class, Delivery::NotDelivered],
-                'Latin-1' => [Exception\InvalidArgumentException::class, Delivery::NotDelivered],
-                'no JSON' => [Exception\InvalidArgumentException::class, Delivery::NotDelivered],
-                'last' => [Result::class, Delivery::Delivered],
-            ], array_map(static fn ($outcome) => [$outcome::class, $outcome->delivery], $outcomes));
-            self::assertStringStartsWith('user is 0: give', $outcomes['no agent']->getMessage());
-            self::assertStringStartsWith('content is not UTF-8', $outcomes['Latin-1']->getMessage());
-            self::assertSame(404, $outcomes['nobody']->httpStatus);
-        }
+        $outcomes = iterator_to_array($this->client(maxAttempts: 1)->sendConversations($messages));
+        $seen = array_map(static fn ($outcome) => [$outcome::class, $outcome->delivery], $outcomes);
+        $expected = [
+            'first' => [Result::class, Delivery::Delivered],
+            'nobody' => [Exception\NotFoundException::class, Delivery::NotDelivered],
+            'lost' => [Exception\ConnectionLostException::class, Delivery::Unknown],
+            'no agent' => [Exception\InvalidArgumentException::class, Delivery::NotDelivered],
+            'Latin-1' => [Exception\InvalidArgumentException::class, Delivery::NotDelivered],
+            'no JSON' => [Exception\InvalidArgumentException::class, Delivery::NotDelivered],
+            'last' => [Result::class, Delivery::Delivered],
+        ];
+        ksort($seen);
+        ksort($expected);
+        self::assertSame($expected, $seen);
+        self::assertStringStartsWith('user is 0: give', $outcomes['no agent']->getMessage());
+        self::assertStringStartsWith('content is not UTF-8', $outcomes['Latin-1']->getMessage());
+        self::assertSame(404, $outcomes['nobody']->httpStatus);
     }
 
     public function testAMessageArrivesAsWritten(): void
@@ -62,7 +63,7 @@ final class ManyTest extends TestCase
     {
         $user = $this->user();
         $this->sandbox()->fault($user, 'status', status: 404, times: 1);
-        $outcomes = $this->send($this->numbered(30, $user), step: 7);
+        $outcomes = $this->send($this->numbered(30, $user));
         self::assertSame(Delivery::NotDelivered, $outcomes[0]->delivery);
         self::assertSame(
             array_map(static fn (int $i): string => "{\"content\":\"$i\"}", range(0, 29)),
@@ -78,7 +79,7 @@ final class ManyTest extends TestCase
         }
         $messages = array_map(static fn (string $user) => new Message($user, 'x'), $users);
         $client = $this->client(maxConnections: 3);
-        foreach ($client->sendConversations($messages, step: 6) as $outcome) {
+        foreach ($client->sendConversations($messages) as $outcome) {
             self::assertSame(Delivery::Delivered, $outcome->delivery);
         }
         $used = array_map(fn (string $user) => $this->onlyRequest($user)['connection'], $users);
@@ -91,34 +92,135 @@ final class ManyTest extends TestCase
         self::assertSame([], $this->send(new \EmptyIterator()));
     }
 
-    public function testAGeneratorIsReadInStepsAndItsKeysMayBeAnything(): void
+    public function testKeysMayBeAnything(): void
     {
-        $read = 0;
-        $source = function () use (&$read): \Generator {
-            foreach ($this->numbered(7) as $message) {
-                $read++;
-                yield ['row' => $read] => $message;
+        $source = function (): \Generator {
+            foreach ($this->numbered(7) as $number => $message) {
+                yield ['row' => $number] => $message;
             }
         };
-        $outcomes = $this->client()->sendConversations($source(), step: 3);
-        self::assertSame(0, $read);
         $seen = [];
-        foreach ($outcomes as $row => $outcome) {
+        foreach ($this->client()->sendConversations($source()) as $key => $outcome) {
             self::assertSame(Delivery::Delivered, $outcome->delivery);
-            $seen[] = [$row['row'], $read];
+            $seen[] = $key['row'];
         }
-        self::assertSame([[1, 3], [2, 3], [3, 3], [4, 6], [5, 6], [6, 6], [7, 7]], $seen);
+        sort($seen);
+        self::assertSame(range(0, 6), $seen);
     }
 
-    public function testAnIterationThatIsLeftReadsAndSendsNoMore(): void
+    public function testNothingIsReadBeforeTheIteration(): void
     {
-        $user = $this->user();
-        foreach ($this->client()->sendConversations($this->numbered(9, $user), step: 3) as $key => $outcome) {
-            if ($key === 3) {
+        $source = static function (): \Generator {
+            self::fail('read');
+            yield;
+        };
+        $outcomes = $this->client()->sendConversations($source());
+        $this->expectException(\DomainException::class);
+        $outcomes->throw(new \DomainException()); // and no warning that nothing was sent
+    }
+
+    /** @dataProvider bounds */
+    public function testNoMoreMessagesAreReadAheadOfTheirOutcomesThanTheBound(int $maxConnections, int $bound): void
+    {
+        foreach ([true, false] as $isTold) {
+            [$read, $known, $most] = [0, 0, 0];
+            $source = function () use (&$read): \Generator {
+                foreach ($this->numbered(100) as $message) {
+                    $read++;
+                    yield $message;
+                }
+            };
+            $know = static function () use (&$read, &$known, &$most): void {
+                $most = max($most, $read - $known);
+                $known++;
+            };
+            $client = $this->client(maxConnections: $maxConnections);
+            foreach ($client->sendConversations($source(), $isTold ? $know : null) as $_) {
+                $isTold ?: $know();
+            }
+            self::assertSame(100, $known);
+            self::assertLessThanOrEqual($bound, $most);
+        }
+    }
+
+    /** @return array<string, array{int, int}> */
+    public static function bounds(): array
+    {
+        return ['few connections' => [2, 10], 'the default' => [8, 16], 'many connections' => [20, 40]];
+    }
+
+    public function testTheBoundIsReached(): void
+    {
+        $read = 0;
+        $first = $this->user();
+        $this->sandbox()->fault($first, 'hang');
+        $source = function () use ($first, &$read): \Generator {
+            while (true) {
+                $read++;
+                yield new Message($first, 'x'); // the others wait for the first one
+            }
+        };
+        $client = $this->client(interrupt: static function () use (&$read): bool {
+            return $read === 16;
+        });
+        self::assertCount(16, $this->catch($client->sendConversations($source()))[0]);
+    }
+
+    public function testAMessageThatHangsHoldsUpNoneToAnotherUser(): void
+    {
+        $hangs = $this->user();
+        $this->sandbox()->fault($hangs, 'hang');
+        $yielded = [];
+        $client = $this->client(interrupt: static function () use (&$yielded): bool {
+            return count($yielded) === 40;
+        });
+        foreach ($client->sendConversations([new Message($hangs, 'x'), ...$this->numbered(40)]) as $key => $outcome) {
+            $yielded[] = $key;
+        }
+        self::assertSame(0, array_pop($yielded));
+        sort($yielded);
+        self::assertSame(range(1, 40), $yielded);
+    }
+
+    public function testMessagesThatAreRefusedHoldUpNoneInFlight(): void
+    {
+        $isKnown = false;
+        $source = function () use (&$isKnown): \Generator {
+            yield 'sent' => new Message($this->user(), 'x');
+            for ($i = 0; $i < 100_000 && !$isKnown; $i++) {
+                yield $i => new Message(1, 'x', user: 0);
+            }
+            self::assertTrue($isKnown);
+        };
+        foreach ($this->client()->sendConversations($source()) as $key => $outcome) {
+            $isKnown = $isKnown || $key === 'sent';
+        }
+        self::assertTrue($isKnown);
+    }
+
+    public function testAnIterationThatIsLeftBeginsNoMoreAndOnResultLearnsOfAllThatWereSent(): void
+    {
+        [$users, $told, $yielded] = [[], [], 0];
+        $source = function () use (&$users): \Generator {
+            for ($i = 0; $i < 300; $i++) {
+                yield new Message($users[] = $this->user(), 'x');
+            }
+        };
+        $onResult = static function (int $number, Result|UserEngageException $outcome) use (&$told): void {
+            $told[$number] = $outcome->delivery;
+        };
+        foreach ($this->client()->sendConversations($source(), $onResult) as $outcome) {
+            if (++$yielded === 3) {
                 break;
             }
         }
-        self::assertCount(6, $this->sandbox()->requests($user));
+        ksort($told);
+        self::assertSame(array_keys($users), array_keys($told));
+        self::assertLessThanOrEqual(2 + 16, count($told));
+        foreach ($users as $number => $user) {
+            $arrived = $this->sandbox()->requests($user) !== [];
+            self::assertSame($arrived ? Delivery::Delivered : Delivery::NotDelivered, $told[$number]);
+        }
     }
 
     public function testWhatTheIterableThrowsComesAfterTheOutcomesOfWhatItGave(): void
@@ -128,7 +230,7 @@ final class ManyTest extends TestCase
             yield from $this->numbered(5, $user);
             throw new \DomainException('the database is gone');
         };
-        [$outcomes, $thrown] = $this->catch($this->client()->sendConversations($source(), step: 3));
+        [$outcomes, $thrown] = $this->catch($this->client()->sendConversations($source()));
         self::assertSame('the database is gone', $thrown?->getMessage());
         self::assertCount(5, $outcomes);
         self::assertCount(5, $this->sandbox()->requests($user));
@@ -159,14 +261,18 @@ final class ManyTest extends TestCase
         self::assertSame([], $this->sandbox()->requests($user));
     }
 
-    public function testAStepThatIsNoneIsRefusedAtOnce(): void
+    public function testWhatAContextThrowsComesAfterTheOutcomes(): void
     {
-        $exception = self::assertThrows(
-            Exception\InvalidArgumentException::class,
-            fn () => $this->client()->sendConversations([], step: 0),
-        );
-        self::assertSame('step is 0: give 1 or more, or leave it out for the default', $exception->getMessage());
-        self::assertCount(3, $this->send($this->numbered(3), step: PHP_INT_MAX));
+        $context = new class implements \JsonSerializable {
+            public function jsonSerialize(): mixed
+            {
+                throw new \DomainException('the database is gone');
+            }
+        };
+        $messages = [...$this->numbered(3), new Message(1, 'x', sourceContext: $context), ...$this->numbered(1)];
+        [$outcomes, $thrown] = $this->catch($this->client()->sendConversations($messages));
+        self::assertSame('the database is gone', $thrown?->getMessage());
+        self::assertSame(array_fill(0, 3, Delivery::Delivered), array_column($outcomes, 'delivery'));
     }
 
     public function testANumberOfFailuresThatIsNoneIsRefusedAtOnce(): void
@@ -186,44 +292,28 @@ final class ManyTest extends TestCase
         $user = $this->user();
         $this->sandbox()->fault($user, 'status', status: 500, times: 9);
         $source = static function () use ($user, &$read): \Generator {
-            while ($read < 30) {
+            while ($read < 100) {
                 yield $read++ => new Message($user, 'x');
             }
         };
-        $told = 0;
+        $told = [];
         $outcomes = $this->client(maxAttempts: 1)->sendConversations(
             $source(),
-            static function () use (&$told): void {
-                $told++;
+            static function (int $number) use (&$told): void {
+                $told[] = $number;
             },
             maxFailuresInARow: 3,
-            step: 10,
         );
-        $outcomes = iterator_to_array($outcomes);
+        [$outcomes] = $this->catch($outcomes);
         self::assertSame(
-            [...array_fill(0, 3, Delivery::Unknown), ...array_fill(3, 7, Delivery::NotDelivered)],
+            [...array_fill(0, 3, Delivery::Unknown), ...array_fill(3, $read - 3, Delivery::NotDelivered)],
             array_column($outcomes, 'delivery'),
         );
-        self::assertSame([10, 10], [$read, $told]);
+        self::assertSame(range(0, $read - 1), $told); // to one user, so in order
+        self::assertLessThanOrEqual(3 + 16, $read);
         self::assertInstanceOf(Exception\ServerErrorException::class, $outcomes[2]);
         self::assertInstanceOf(Exception\SuspendedException::class, $outcomes[3]);
-        self::assertTrue($outcomes[9]->isRetryable());
-        self::assertCount(3, $this->sandbox()->requests($user));
-    }
-
-    public function testFailuresInARowAreCountedOverAllSteps(): void
-    {
-        $user = $this->user();
-        $this->sandbox()->fault($user, 'status', status: 500, times: 9);
-        $outcomes = iterator_to_array($this->client(maxAttempts: 1)->sendConversations(
-            $this->numbered(9, $user),
-            maxFailuresInARow: 3,
-            step: 2,
-        ));
-        self::assertSame(
-            [Delivery::Unknown, Delivery::Unknown, Delivery::Unknown, Delivery::NotDelivered],
-            array_column($outcomes, 'delivery'),
-        );
+        self::assertTrue($outcomes[$read - 1]->isRetryable());
         self::assertCount(3, $this->sandbox()->requests($user));
     }
 
@@ -248,13 +338,16 @@ final class ManyTest extends TestCase
     {
         $user = $this->user();
         $client = $this->client();
-        $closed = [];
-        foreach ($client->sendConversations($this->numbered(4, $user), step: 2) as $outcome) {
+        $deliveries = [];
+        foreach ($client->sendConversations($this->numbered(40, $user)) as $key => $outcome) {
             $client->close();
-            $closed[] = $outcome instanceof Exception\ClosedException ? $outcome->delivery : null;
+            $deliveries[$key] = $outcome->delivery;
+            self::assertSame($outcome->delivery !== Delivery::Delivered, $outcome instanceof Exception\ClosedException);
         }
-        self::assertSame([null, null, Delivery::NotDelivered, Delivery::NotDelivered], $closed);
-        self::assertCount(2, $this->sandbox()->requests($user));
+        self::assertCount(40, $deliveries);
+        self::assertSame(Delivery::Delivered, $deliveries[0]);
+        self::assertSame(Delivery::NotDelivered, $deliveries[39]);
+        self::assertLessThanOrEqual(16, count($this->sandbox()->requests($user)));
     }
 
     public function testAClientThatWasClosedBeforeSendsNothing(): void
@@ -301,7 +394,7 @@ final class ManyTest extends TestCase
         ini_set('zend.exception_ignore_args', (string) $before);
     }
 
-    public function testTheMemoryOfTwentyThousandMessagesIsThatOfAStep(): void
+    public function testTwentyThousandMessagesTakeNoMoreMemoryThanFew(): void
     {
         $sandbox = new Sandbox('--keep', '100');
         $client = $this->client(baseUrl: $sandbox->baseUrl());
@@ -312,7 +405,7 @@ final class ManyTest extends TestCase
             }
         };
         [$begin, $most, $resident, $delivered] = [memory_get_usage(), 0, 0, 0];
-        foreach ($client->sendConversations($messages(), static fn () => null, step: 100) as $i => $outcome) {
+        foreach ($client->sendConversations($messages(), static fn () => null) as $i => $outcome) {
             $most = max($most, memory_get_usage());
             $delivered += $outcome->delivery === Delivery::Delivered ? 1 : 0;
             if ($i === 2_000) {
@@ -328,9 +421,9 @@ final class ManyTest extends TestCase
      * @param iterable<Message> $messages
      * @return array<Result|UserEngageException>
      */
-    private function send(iterable $messages, int $step = 250): array
+    private function send(iterable $messages): array
     {
-        return iterator_to_array($this->client()->sendConversations($messages, step: $step));
+        return $this->catch($this->client()->sendConversations($messages))[0];
     }
 
     /** Bytes of this process in memory. */

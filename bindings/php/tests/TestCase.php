@@ -48,19 +48,21 @@ abstract class TestCase extends \PHPUnit\Framework\TestCase
 
     /**
      * @param iterable<Result|UserEngageException> $outcomes
-     * @return array{list<Result|UserEngageException>, ?\Throwable} The outcomes, and the exception at the end.
+     * @return array{array<Result|UserEngageException>, ?\Throwable} The outcomes by key, and the exception at the end.
      */
     protected function catch(iterable $outcomes): array
     {
         $seen = [];
         try {
-            foreach ($outcomes as $outcome) {
-                $seen[] = $outcome;
+            foreach ($outcomes as $key => $outcome) {
+                self::assertArrayNotHasKey($key, $seen);
+                $seen[$key] = $outcome;
             }
         } catch (\Throwable $thrown) {
-            return [$seen, $thrown];
+            // Returned.
         }
-        return [$seen, null];
+        ksort($seen);
+        return [$seen, $thrown ?? null];
     }
 
     /** @return array<string, mixed> The one request that a user got. */

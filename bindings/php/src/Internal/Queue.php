@@ -6,19 +6,22 @@ namespace UserEngage\Internal;
 
 use FFI;
 use UserEngage\BatchFlow;
+use UserEngage\Client;
 use UserEngage\Delivery;
 use UserEngage\Exception\CancelledException;
+use UserEngage\Exception\InvalidArgumentException;
 use UserEngage\Exception\SuspendedException;
 use UserEngage\Exception\UserEngageException;
+use UserEngage\Message;
 use UserEngage\Result;
 use UserEngage\Retry;
 
 /**
- * The ue_queue of one sendConversations(). Messages are copied into it, a thread of the library sends them, and
- * finished ones are taken from it.
+ * One sendConversations(): its ue_queue, into which messages are copied, and from which finished ones are taken. A
+ * thread of the library sends them.
  *
- * onResult and signal handlers run as plain PHP code between two calls of the library. So they may throw, suspend a
- * fiber, send, fork, or call exit(): the thread reads nothing that PHP owns.
+ * The caller's code (iterable, onResult, signal handlers) runs as plain PHP code between two calls of the library. So
+ * it may throw, suspend a fiber, send, fork, or call exit(): the thread reads nothing that PHP owns.
  *
  * @internal
  */
@@ -32,37 +35,56 @@ final class Queue
     private static bool $registered = false;
 
     private FFI $ffi;
+    private NativeMessage $message;
     private NativeResult $result;
 
-    /** What is being sent. Not an argument of the methods below, because the traces of kept exceptions would keep it. */
-    private Batch $batch;
+    /** @var ?array{mixed, Message} The key and the message that reader() has read. */
+    private ?array $read = null;
 
-    /** @var array<int, true> The numbers of the messages in the queue. */
+    /** How many messages were read. */
+    private int $count = 0;
+
+    /** @var array<int, array{mixed, mixed}> Key and reference of each message without an outcome, by its number. */
     private array $pending = [];
 
-    /** How many messages were in the batches before this one. */
-    private int $before = 0;
+    /** @var ?array{int, UserEngageException} A pending message that was not accepted. */
+    private ?array $refused = null;
 
-    /** The process that pushed the messages. False if PHP does not tell. */
+    /** Whether the library's queue was made. */
+    private bool $isMade = false;
+
+    /** The process that pushes the messages. False if PHP does not tell. */
     private int|false $process = false;
 
-    /** When the interrupt callback was asked, or the batch began: in nanoseconds of hrtime(). */
+    /** When the interrupt callback was asked, or the iteration began: in nanoseconds of hrtime(). */
     private int $looked = 0;
 
+    /** Whether no more messages are to be read. */
     private bool $stopped = false;
 
-    /** The first exception of onResult, the interrupt callback or a signal handler, during this batch. */
+    /** The first exception of the iterable, onResult, the interrupt callback or a signal handler. */
     private ?\Throwable $thrown = null;
 
-    /** @param (\Closure(int, Result|UserEngageException): mixed)|null $onResult */
+    /**
+     * Traces of kept exceptions keep the arguments of calls. So the messages are none of outcomes(), and go in close().
+     *
+     * @param ?Client $owner Closes $client when it is destroyed.
+     * @param ?iterable<mixed, mixed> $messages
+     * @param int $most How many messages may be pending.
+     * @param (\Closure(int, Result|UserEngageException): mixed)|null $onResult
+     */
     public function __construct(
+        private ?Client $owner,
         private Handle $client,
         private ?Hooks $hooks,
-        private int $capacity,
+        #[\SensitiveParameter]
+        private ?iterable $messages,
+        private int $most,
         private ?int $maxFailuresInARow,
         private ?\Closure $onResult,
     ) {
         $this->ffi = Native::ffi();
+        $this->message = new NativeMessage();
         $this->result = new NativeResult();
         if (!self::$registered) {
             self::$registered = true;
@@ -71,72 +93,138 @@ final class Queue
         }
     }
 
-    /** Sets what send() is to send. */
-    public function load(Batch $batch): void
+    /**
+     * Each turn reads one message, if there is room, and takes one outcome, if there is one. So the connections have
+     * work, and an outcome is told before the next one is taken.
+     *
+     * @return \Generator<mixed, Result|UserEngageException>
+     */
+    public function outcomes(Unread $unread): \Generator
     {
-        $this->batch = $batch;
+        $unread->begun = true;
+        $this->process = getmypid();
+        $this->looked = hrtime(true);
+        $reader = $this->reader();
+        $isLeft = false;
+        $held = Signals::hold();
+        try {
+            do {
+                $isReading = $this->hasRoom() && $reader->valid();
+                if ($isReading) {
+                    $this->end(Signals::release(...), $held);
+                    $this->read($reader);
+                    $held = Signals::hold();
+                    $this->push();
+                }
+                $finished = $this->take();
+                if ($finished !== null) {
+                    $this->end(Signals::release(...), $held);
+                    $isLeft = true;
+                    yield $finished[0] => $finished[1];
+                    $isLeft = false;
+                    $held = Signals::hold();
+                } elseif (!$isReading && $this->pending !== []) {
+                    $this->wait();
+                }
+            } while ($finished !== null || $isReading || $this->pending !== []);
+        } finally {
+            if ($isLeft) {
+                $held = Signals::hold();
+                $this->finishAll();
+            }
+            $this->close();
+            $this->end(Signals::release(...), $held);
+            if ($this->thrown !== null) {
+                throw $this->thrown;
+            }
+        }
     }
 
     /**
-     * Sends the messages of the batch, and waits until each has its outcome.
+     * Reads a message each time that it is resumed. It yields none: a generator keeps what it yielded last.
      *
-     * @return ?\Throwable The exception of onResult, the interrupt callback or a signal handler.
+     * @return \Generator<int, null>
      */
-    public function send(): ?\Throwable
+    private function reader(): \Generator
     {
-        $this->thrown = null;
-        $this->process = getmypid();
-        $this->looked = hrtime(true);
-        $held = Signals::hold();
-        try {
-            $this->push();
-            $this->empty();
-            $this->before += $this->batch->count();
-        } finally {
-            $this->end(static fn () => Signals::release($held));
-            $this->batch = new Batch();
+        yield;
+        foreach ($this->messages ?? [] as $key => $message) {
+            if (!$message instanceof Message) {
+                $given = get_debug_type($message);
+                throw new \TypeError("messages holds $given: give UserEngage\Message objects");
+            }
+            $this->read = [$key, $message];
+            unset($message);
+            yield;
         }
-        return $this->thrown;
     }
 
-    /** Whether no more messages are to be read. */
-    public function hasStopped(): bool
+    /** Whether a message may be read. */
+    private function hasRoom(): bool
     {
-        return $this->stopped;
+        return !$this->stopped && $this->refused === null && count($this->pending) < $this->most && !$this->isGone();
     }
 
-    /** Frees the library's queue. A destructor would be too late: the traces of kept exceptions keep this object. */
-    public function close(): void
+    private function read(\Generator $reader): void
     {
-        self::free(spl_object_id($this));
+        if ($this->stopped) {
+            return;
+        }
+        try {
+            $reader->next();
+        } catch (\Throwable $thrown) {
+            // The reader has ended. What was read is sent first, so that none is lost.
+            $this->thrown ??= $thrown;
+        }
     }
 
+    /** Pushes the message that was read. */
     private function push(): void
     {
-        $refused = [];
-        foreach ($this->batch->messages() as $number => $message) {
-            if (!$message instanceof NativeMessage) {
-                $refused[$number] = $message;
-            } elseif ($this->accepts($number, $message)) {
-                $this->pending[$number] = true;
-            } else {
-                $refused[$number] = $this->result->take($this->batch->reference($number));
-            }
+        if ($this->read === null) {
+            return;
         }
-        foreach ($refused as $number => $outcome) {
-            $this->finish($number, $outcome);
+        [$key, $message] = $this->read;
+        $this->read = null;
+        $number = $this->count++;
+        $this->pending[$number] = [$key, $message->reference];
+        if ($this->isGone()) {
+            return;
+        }
+        try {
+            $this->message->set(
+                $message->clientUserId,
+                $message->content,
+                $message->user,
+                $message->source,
+                $message->sourceContext,
+                $message->timeout,
+            );
+        } catch (InvalidArgumentException $exception) {
+            $refusal = new InvalidArgumentException($exception->getMessage(), reference: $message->reference);
+            $this->refused = [$number, $refusal];
+            return;
+        } catch (\Throwable $thrown) {
+            // Of code of the caller that gives the context as JSON.
+            unset($this->pending[$number]);
+            $this->thrown ??= $thrown;
+            $this->stopped = true;
+            return;
+        }
+        if (!$this->accepts($number)) {
+            $this->refused = [$number, $this->result->take($message->reference)];
         }
     }
 
     /** If not, the result says why. */
-    private function accepts(int $number, NativeMessage $message): bool
+    private function accepts(int $number): bool
     {
         $queue = $this->pointer() ?? $this->make();
         if ($queue === null) {
             return false;
         }
-        $message->setNumber($number + 1);
-        $status = $this->ffi->ue_queue_push($queue, $message->pointer, $this->result->pointer);
+        $this->message->setNumber($number + 1);
+        $status = $this->ffi->ue_queue_push($queue, $this->message->pointer, $this->result->pointer);
         if ($status !== $this->ffi->UE_OK) {
             return false;
         }
@@ -149,44 +237,54 @@ final class Queue
     {
         $options = Native::new('ue_queue_options');
         $options->struct_size = FFI::sizeof($options);
-        $options->capacity = min($this->capacity, 0xffffffff);
+        $options->capacity = $this->most;
         $options->max_failures_in_a_row = $this->maxFailuresInARow ?? 0;
         $queue = $this->ffi->ue_queue_new($this->client->begin(), FFI::addr($options), $this->result->pointer);
         $this->client->end();
         if ($queue !== null) {
             $this->result->free();
+            $this->isMade = true;
             self::$pointers[spl_object_id($this)] = $queue;
         }
         return $queue;
     }
 
-    /** Takes the outcomes as they come. */
-    private function empty(): void
+    /**
+     * Takes one outcome, and tells it to onResult.
+     *
+     * @return ?array{mixed, Result|UserEngageException} The message's key, and its outcome. Null: there is none yet.
+     */
+    private function take(): ?array
     {
-        while ($this->pending !== []) {
-            if (hrtime(true) - $this->looked >= self::LOOK_EVERY * 1_000_000) {
-                $this->look();
-            }
-            if ($this->take()) {
-                continue;
-            }
-            if (getmypid() !== $this->process || $this->pointer() === null) {
-                $this->giveUp();
-                return;
-            }
-            $this->wait();
+        if ($this->isGone()) {
+            return $this->lose();
         }
+        if ($this->pending !== [] && hrtime(true) - $this->looked >= self::LOOK_EVERY * 1_000_000) {
+            $this->look();
+        }
+        // Those in flight come first: else a series of refused messages would hold them up.
+        if ($this->ffi->ue_queue_take($this->pointer(), $this->result->pointer, 1) !== 0) {
+            $number = $this->result->number() - 1;
+            return $this->tell($number, $this->result->take($this->pending[$number][1]));
+        }
+        if ($this->refused === null) {
+            return null;
+        }
+        [$number, $outcome] = $this->refused;
+        if ($outcome->isRetryable() && count($this->pending) > 1) {
+            return null; // in its turn: those to one user may be sent again in the order in which they are told
+        }
+        $this->refused = null;
+        return $this->tell($number, $outcome);
     }
 
-    private function take(): bool
+    /** Begins no more, and tells onResult alone what became of the others: the iteration was left. */
+    private function finishAll(): void
     {
-        if ($this->ffi->ue_queue_take($this->pointer(), $this->result->pointer, 1) === 0) {
-            return false;
+        $this->stop();
+        while ($this->pending !== []) {
+            $this->take() ?? $this->wait();
         }
-        $number = $this->result->number() - 1;
-        unset($this->pending[$number]);
-        $this->finish($number, $this->result->take($this->batch->reference($number)));
-        return true;
     }
 
     /** Does what the library does while it waits, for outcomes may come too fast for it to wait so long. */
@@ -217,31 +315,33 @@ final class Queue
     {
         $held = Hooks::begin();
         $isCancelled = $call();
-        $this->end(static fn () => Hooks::end($held));
+        $this->end(Hooks::end(...), $held);
         if ($isCancelled) {
             $this->abort();
         }
     }
 
     /** Makes a call that throws what a handler or a callback threw. That ends the messages in flight, too. */
-    private function end(\Closure $call): void
+    private function end(\Closure $call, mixed ...$arguments): void
     {
         try {
-            $call();
+            $call(...$arguments);
         } catch (\Throwable $thrown) {
             $this->thrown ??= $thrown;
             $this->abort();
         }
     }
 
-    private function finish(int $number, Result|UserEngageException $outcome): void
+    /** @return array{mixed, Result|UserEngageException} */
+    private function tell(int $number, Result|UserEngageException $outcome): array
     {
-        $this->batch->finish($number, $outcome);
+        [$key] = $this->pending[$number];
+        unset($this->pending[$number]);
         if ($outcome instanceof SuspendedException) {
             $this->stopped = true;
         }
         try {
-            match ($this->onResult === null ? null : ($this->onResult)($this->before + $number, $outcome)) {
+            match ($this->onResult === null ? null : ($this->onResult)($number, $outcome)) {
                 BatchFlow::Finish => $this->stop(),
                 BatchFlow::Abort => $this->abort(),
                 default => null,
@@ -251,6 +351,7 @@ final class Queue
             $this->onResult = null;
             $this->stop();
         }
+        return [$key, $outcome];
     }
 
     /** Begins no more, and finishes the messages in flight. */
@@ -269,20 +370,35 @@ final class Queue
         }
     }
 
-    /** A callback forked, and this is the child: its queue is empty. Or a fiber goes on after exit(). */
-    private function giveUp(): void
+    /** Whether a callback forked, and this is the child: its queue is empty. Or a fiber goes on after exit(). */
+    private function isGone(): bool
     {
-        $this->stopped = true;
-        foreach ($this->pending as $number => $_) {
-            $this->batch->finish($number, new CancelledException(
-                'The message was being sent when fork() copied this process, or when it called exit(). Whether the'
-                . ' message was delivered is unknown. After fork() the parent gets the outcome.',
-                delivery: Delivery::Unknown,
-                reference: $this->batch->reference($number),
-                retry: Retry::Decide,
-            ));
+        return getmypid() !== $this->process || ($this->isMade && $this->pointer() === null);
+    }
+
+    /** @return ?array{mixed, UserEngageException} One outcome of a queue that is gone. */
+    private function lose(): ?array
+    {
+        $number = array_key_first($this->pending);
+        if ($number === null) {
+            return null;
         }
-        $this->pending = [];
+        [$key, $reference] = $this->pending[$number];
+        unset($this->pending[$number]);
+        return [$key, new CancelledException(
+            'The message was being sent when fork() copied this process, or when it called exit(). Whether the'
+            . ' message was delivered is unknown. After fork() the parent gets the outcome.',
+            delivery: Delivery::Unknown,
+            reference: $reference,
+            retry: Retry::Decide,
+        )];
+    }
+
+    /** Frees the library's queue, and lets go of what the caller gave. */
+    private function close(): void
+    {
+        $this->owner = $this->messages = $this->onResult = null;
+        self::free(spl_object_id($this));
     }
 
     /** Null: not made yet, or freed. The library takes that, and does nothing. */

@@ -1,35 +1,45 @@
 <?php
 
-// Forks in the onResult callback of a batch. Parent and child then say what they know. Argument 1 is the user, argument
-// 2 what becomes of the first message.
+// Forks while a batch is sent, in the place that argument 2 names. Parent and child then say what they know. Argument 1
+// is the user.
 
 declare(strict_types=1);
 
 use UserEngage\Client;
-use UserEngage\Delivery;
 use UserEngage\Message;
 use UserEngage\Options;
 
 require __DIR__ . '/../../autoload.php';
 
-[, $user, $first] = $argv;
+[, $user, $place] = $argv;
 $client = new Client((string) getenv('UE_API_KEY'), new Options(baseUrl: (string) getenv('UE_BASE_URL')));
 $child = null;
-$messages = array_map(static fn (int $i) => new Message($user, (string) $i), range(1, 20));
-if ($first === 'refused') {
-    $messages[0] = new Message($user, '');
-}
-$onResult = static function () use (&$child): void {
-    $child ??= pcntl_fork();
+$fork = static function (string $here) use ($place, &$child): void {
+    if ($here === $place) {
+        $child ??= pcntl_fork();
+    }
 };
-$count = [];
-foreach ($client->sendConversations($messages, $onResult, step: 10) as $outcome) {
-    $count[$outcome->delivery->name] = ($count[$outcome->delivery->name] ?? 0) + 1;
+$read = 0;
+$messages = (static function () use ($user, $fork, &$read): Generator {
+    while ($read < 40) {
+        $read === 20 && $fork('iterable');
+        yield new Message($user, (string) $read++);
+    }
+})();
+$count = ['Delivered' => 0, 'Unknown' => 0];
+$own = 0;
+foreach ($client->sendConversations($messages, static fn () => $fork('onResult')) as $outcome) {
+    $own += $child === 0 ? 0 : 1;
+    $count[$outcome->delivery->name]++;
+    $fork('loop');
 }
 if ($child === 0) {
-    file_put_contents('php://stdout', "child: {$count['Unknown']} unknown\n");
-    exit(array_sum($count) === 10 ? 0 : 1);
+    // It knows what was known before the fork. In onResult, that is told and not yielded.
+    $own += $place === 'onResult' ? 1 : 0;
+    $isCertain = $count === ['Delivered' => $own, 'Unknown' => $read - $own] && $read < 40;
+    file_put_contents('php://stdout', $isCertain ? "child: certain\n" : 'child: ' . json_encode([$count, $own, $read]));
+    exit(0);
 }
 pcntl_waitpid($child, $status);
-file_put_contents('php://stdout', 'parent: ' . $count[Delivery::Delivered->name] . " delivered\n");
+file_put_contents('php://stdout', "parent: {$count['Delivered']} delivered\n");
 exit(pcntl_wexitstatus($status));

@@ -24,7 +24,7 @@ register_shutdown_function(static function () use ($client, $user): void {
 
 $messages = (static function () use ($user): Generator {
     for ($i = 0; $i < 400; $i++) {
-        yield new Message("$user-" . $i % 249, str_repeat('x', 1000));
+        yield new Message("$user-" . $i % 9, str_repeat('x', 1000));
     }
 })();
 $onResult = static function (int $index) use ($how): void {
@@ -35,6 +35,8 @@ $onResult = static function (int $index) use ($how): void {
         };
     }
 };
-foreach ($client->sendConversations($messages, $onResult) as $outcome) {
-    echo 'no outcome comes';
+foreach ($client->sendConversations($messages, $onResult) as $number => $outcome) {
+    if ($number === 20) {
+        echo 'this outcome does not come';
+    }
 }
