@@ -135,7 +135,8 @@ final class Client
      *     yielded: the number of the message, from 0 on, and its outcome, which has the $reference of the message. It
      *     is also told those that are not yielded because the loop was left. To return BatchFlow::Finish or
      *     BatchFlow::Abort is to begin and read no more; to return nothing is to go on. If it throws, that is a Finish,
-     *     and it is not called again. It may send, suspend a fiber, fork, or call exit(). Defaults to none.
+     *     and it is not called again; so if it returns anything else. It may send, suspend a fiber, fork, or call
+     *     exit(). Defaults to none.
      * @param ?int $maxFailuresInARow After so many failures in a row that are no fault of a message (unknown, no
      *     connection, 401, 403, 429, 5xx) no more are begun or read: those that were read are not delivered, each with
      *     a SuspendedException. So an outage makes few unknown messages: at most so many or maxConnections, whichever
@@ -145,7 +146,8 @@ final class Client
      *     thrown: it is yielded as the outcome. Iterate over it once.
      * @throws InvalidArgumentException $maxFailuresInARow is less than 1.
      * @throws \Throwable In the iteration, after the outcome of every message that was read: the exception of the
-     *     iterable, a callback or a signal handler; a TypeError if $messages holds anything but Message objects.
+     *     iterable, a callback or a signal handler; a TypeError if $messages holds anything but Message objects, or
+     *     onResult returns anything but a BatchFlow or null.
      */
     public function sendConversations(
         #[\SensitiveParameter]

@@ -119,14 +119,36 @@ final class OnResultTest extends TestCase
         }
     }
 
-    public function testNothingButABatchFlowStops(): void
+    public function testContinueAndNothingGoOn(): void
     {
-        foreach ([null, 1, true, 'Finish', -1, BatchFlow::Continue] as $value) {
-            [$outcomes, $thrown] = $this->catch(
-                $this->client()->sendConversations($this->numbered(3), static fn () => $value),
-            );
+        foreach ([static fn () => null, static fn () => BatchFlow::Continue, static function (): void {}] as $onResult) {
+            [$outcomes, $thrown] = $this->catch($this->client()->sendConversations($this->numbered(30), $onResult));
             self::assertNull($thrown);
-            self::assertSame(array_fill(0, 3, Delivery::Delivered), array_column($outcomes, 'delivery'));
+            self::assertSame(array_fill(0, 30, Delivery::Delivered), array_column($outcomes, 'delivery'));
+        }
+    }
+
+    public function testAnythingElseThatOnResultReturnsIsATypeErrorAfterTheOutcomes(): void
+    {
+        foreach ([2, true, false, 'Finish', -1, 1.5, [], Delivery::Delivered] as $value) {
+            [$user, $calls] = [$this->user(), 0];
+            $onResult = static function () use ($value, &$calls): mixed {
+                $calls++;
+                return $value;
+            };
+            [$outcomes, $thrown] = $this->catch(
+                $this->client()->sendConversations($this->numbered(300, $user), $onResult),
+            );
+            self::assertInstanceOf(\TypeError::class, $thrown);
+            $type = get_debug_type($value);
+            self::assertSame(
+                "onResult returned $type: return a case of UserEngage\BatchFlow, or nothing to go on",
+                $thrown->getMessage(),
+            );
+            self::assertSame(1, $calls);
+            self::assertLessThanOrEqual(16, count($outcomes));
+            self::assertNotContains(Delivery::Unknown, array_column($outcomes, 'delivery'));
+            $this->assertCertain($outcomes, count($outcomes), $user);
         }
     }
 

@@ -341,10 +341,15 @@ final class Queue
             $this->stopped = true;
         }
         try {
-            match ($this->onResult === null ? null : ($this->onResult)($number, $outcome)) {
+            $flow = $this->onResult === null ? null : ($this->onResult)($number, $outcome);
+            match ($flow) {
+                null, BatchFlow::Continue => null,
                 BatchFlow::Finish => $this->stop(),
                 BatchFlow::Abort => $this->abort(),
-                default => null,
+                default => throw new \TypeError(
+                    'onResult returned ' . get_debug_type($flow) . ': return a case of UserEngage\BatchFlow, or nothing'
+                    . ' to go on',
+                ),
             };
         } catch (\Throwable $thrown) {
             $this->thrown ??= $thrown;
