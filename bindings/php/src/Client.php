@@ -64,7 +64,7 @@ final class Client
     /**
      * Sends one message and waits for its outcome, at most the timeout.
      *
-     * @param int|string $clientUserId Who gets the message.
+     * @param int|string $clientUserId Who gets the message. A float or a bool is refused: PHP would convert it.
      * @param string $content Text or HTML.
      * @param ?int $user The agent who writes. Defaults to none given.
      * @param Source|int|null $source The channel. Defaults to none given.
@@ -80,7 +80,7 @@ final class Client
      *     the outcome.
      */
     public function sendConversation(
-        int|string $clientUserId,
+        int|string|float|bool $clientUserId,
         #[\SensitiveParameter]
         string $content,
         ?int $user = null,

@@ -12,7 +12,7 @@ namespace UserEngage;
 final class Message
 {
     /**
-     * @param int|string $clientUserId Who gets the message.
+     * @param int|string $clientUserId Who gets the message. A float or a bool is refused: PHP would convert it.
      * @param string $content Text or HTML.
      * @param ?int $user The agent who writes. Defaults to none given.
      * @param Source|int|null $source The channel. Defaults to none given.
@@ -22,7 +22,7 @@ final class Message
      * @param mixed $reference Anything of yours, which the outcome has as its $reference. Not sent. Defaults to null.
      */
     public function __construct(
-        public readonly int|string $clientUserId,
+        public readonly int|string|float|bool $clientUserId,
         #[\SensitiveParameter]
         public readonly string $content,
         public readonly ?int $user = null,

@@ -52,6 +52,22 @@ final class ArgumentsTest extends TestCase
         ];
     }
 
+    public function testAUserThatPhpWouldConvertIsRefused(): void
+    {
+        $client = $this->client();
+        foreach ([[42.5, 'float 42.5'], [42.0, 'float 42.0'], [NAN, 'float NAN'], [true, 'bool true']] as [$user, $given]) {
+            foreach (require __DIR__ . '/programs/lax.php' as $call) {
+                $exception = self::assertThrows(InvalidArgumentException::class, static fn () => $call($client, $user));
+                self::assertSame(
+                    "client_user_id is the $given: give an int or a string",
+                    $exception->getMessage(),
+                );
+                self::assertSame(Retry::Never, $exception->retry);
+            }
+        }
+        self::assertSame([], $this->sandbox()->requests('42'));
+    }
+
     /**
      * @dataProvider options
      * @param array<string, mixed> $options

@@ -113,8 +113,8 @@ final class ExamplesTest extends TestCase
         self::assertSame("2 delivered, 1 unknown, 1 refused, 1 left\n", $process->output);
         self::assertSame(1, $process->status);
         self::assertSame("$early,early\n", file_get_contents($left));
-        self::assertStringStartsWith('missing: ', $process->errors);
-        self::assertStringContainsString("\n$lost: ", $process->errors);
+        self::assertStringContainsString("\nmissing: ", "\n$process->errors");
+        self::assertStringContainsString("\n$lost: ", "\n$process->errors");
         self::assertSame('{"content":"Hi \"two\""}', $this->onlyRequest($two)['body']);
         unlink($from);
         unlink($left);

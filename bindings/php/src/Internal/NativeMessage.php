@@ -39,7 +39,7 @@ final class NativeMessage
 
     /** @param array<mixed>|object|null $sourceContext */
     public function set(
-        int|string $clientUserId,
+        int|string|float|bool $clientUserId,
         #[\SensitiveParameter]
         string $content,
         ?int $user,
@@ -48,6 +48,10 @@ final class NativeMessage
         array|object|null $sourceContext,
         ?float $timeout = null,
     ): void {
+        if (\is_float($clientUserId) || \is_bool($clientUserId)) {
+            $given = get_debug_type($clientUserId) . ' ' . var_export($clientUserId, true);
+            throw new InvalidArgumentException("client_user_id is the $given: give an int or a string");
+        }
         // Refused here: 0, which means "none given" to C, and numbers beyond an int32_t.
         if ($user === 0) {
             throw new InvalidArgumentException(
