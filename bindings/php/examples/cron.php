@@ -31,7 +31,7 @@ foreach ([SIGTERM, SIGINT] as $signal) {
     });
 }
 
-$client = new Client((string) getenv('UE_API_KEY'), new Options(
+$client = new Client(options: new Options(
     baseUrl: getenv('UE_BASE_URL') ?: null,
     maxPerSecond: 10,
     interrupt: static function () use (&$stop): bool {

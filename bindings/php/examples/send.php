@@ -12,10 +12,7 @@ use UserEngage\Source;
 require __DIR__ . '/../autoload.php'; // in a Composer project: vendor/autoload.php
 
 try {
-    $client = new Client(
-        apiKey: (string) getenv('UE_API_KEY'),
-        options: new Options(baseUrl: getenv('UE_BASE_URL') ?: null),
-    );
+    $client = new Client(options: new Options(baseUrl: getenv('UE_BASE_URL') ?: null)); // the key: UE_API_KEY
     $result = $client->sendConversation(
         clientUserId: $argv[1] ?? 42,
         content: $argv[2] ?? 'Hi <b>user</b>, enjoy our product!',

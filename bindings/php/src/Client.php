@@ -38,13 +38,20 @@ final class Client
     /**
      * Makes a client. Connects to nothing yet.
      *
-     * @param string $apiKey The 64 characters from UserEngage's settings. No exception, log line or dump shows it.
+     * @param ?string $apiKey The 64 characters from UserEngage's settings. No exception, log line or dump shows it.
+     *     Defaults to the environment variable UE_API_KEY, as getenv() knows it.
      *
      * @throws InvalidArgumentException The key or an option cannot be used: the text names it and says why.
      * @throws Exception\LibraryException The shared library was not found, or PHP's FFI is off.
      */
-    public function __construct(#[\SensitiveParameter] string $apiKey, ?Options $options = null)
+    public function __construct(#[\SensitiveParameter] ?string $apiKey = null, ?Options $options = null)
     {
+        $apiKey ??= getenv('UE_API_KEY');
+        if ($apiKey === false) {
+            throw new InvalidArgumentException(
+                'api_key is missing: give it, or set the environment variable UE_API_KEY',
+            );
+        }
         $this->ffi = Native::ffi();
         $options ??= new Options();
         $this->maxConnections = $options->maxConnections ?? self::MAX_CONNECTIONS;

@@ -55,7 +55,8 @@ final class ArgumentsTest extends TestCase
     public function testAUserThatPhpWouldConvertIsRefused(): void
     {
         $client = $this->client();
-        foreach ([[42.5, 'float 42.5'], [42.0, 'float 42.0'], [NAN, 'float NAN'], [true, 'bool true']] as [$user, $given]) {
+        $users = ['float 42.5' => 42.5, 'float 42.0' => 42.0, 'float NAN' => NAN, 'bool true' => true];
+        foreach ($users as $given => $user) {
             foreach (require __DIR__ . '/programs/lax.php' as $call) {
                 $exception = self::assertThrows(InvalidArgumentException::class, static fn () => $call($client, $user));
                 self::assertSame(
@@ -100,6 +101,18 @@ final class ArgumentsTest extends TestCase
             'a CA file that is not there' => [['caFile' => '/nowhere.pem'], 'ca_file'],
             'a User-Agent with a line end' => [['userAgent' => "shop\r\nX: y"], 'user_agent'],
         ];
+    }
+
+    public function testAKeyThatIsLeftOutIsReadFromTheEnvironment(): void
+    {
+        $client = new Client(options: new Options(baseUrl: $this->sandbox()->baseUrl()));
+        self::assertSame(201, $client->sendConversation($this->user(), 'x')->httpStatus);
+        putenv('UE_API_KEY');
+        $exception = self::assertThrows(InvalidArgumentException::class, static fn () => new Client());
+        self::assertSame(
+            'api_key is missing: give it, or set the environment variable UE_API_KEY',
+            $exception->getMessage(),
+        );
     }
 
     public function testAnEmptyKeyIsRefused(): void

@@ -121,8 +121,10 @@ final class OnResultTest extends TestCase
 
     public function testContinueAndNothingGoOn(): void
     {
-        foreach ([static fn () => null, static fn () => BatchFlow::Continue, static function (): void {}] as $onResult) {
-            [$outcomes, $thrown] = $this->catch($this->client()->sendConversations($this->numbered(30), $onResult));
+        foreach ([null, BatchFlow::Continue] as $flow) {
+            [$outcomes, $thrown] = $this->catch(
+                $this->client()->sendConversations($this->numbered(30), static fn () => $flow),
+            );
             self::assertNull($thrown);
             self::assertSame(array_fill(0, 30, Delivery::Delivered), array_column($outcomes, 'delivery'));
         }
