@@ -1,3 +1,5 @@
+#![allow(clippy::field_reassign_with_default)] // as a program outside of the crate does it
+
 use std::collections::HashMap;
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -9,8 +9,8 @@ use crate::send::queue::Queue;
 /// A queue of a client of a server that never answers. It lives as long as the listener.
 fn silent_queue() -> (TcpListener, Client, Queue) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut options = Options::default();
-    options.base_url = format!("http://{}/", listener.local_addr().unwrap());
+    let base_url = format!("http://{}/", listener.local_addr().unwrap());
+    let options = Options { base_url, ..Options::default() };
     let client = Client::new(ue_sandbox::API_KEY, options).unwrap();
     let queue = client.queue(QueueOptions::default()).unwrap();
     (listener, client, queue)
