@@ -95,7 +95,7 @@ final class OnResultTest extends TestCase
     {
         $user = $this->user();
         $outcomes = $this->client()->sendConversations(
-            [...$this->numbered(9, $user), $this->unanswered(), ...$this->numbered(10, $user)],
+            array_replace($this->numbered(20, $user), [9 => $this->unanswered()]),
             static fn (int $index) => $index === 6 ? BatchFlow::Abort : null,
         );
         [$outcomes, $thrown] = $this->catch($outcomes);
