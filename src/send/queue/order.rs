@@ -111,7 +111,7 @@ impl Order {
         }
     }
 
-    /// Takes out the messages that wait and that `which` selects, in no particular order.
+    /// Takes out the messages that wait and that `which` selects. Those to one user are in the order of the pushes.
     pub fn remove(&mut self, which: impl Fn(&Job) -> bool) -> VecDeque<Box<Job>> {
         let mut removed = VecDeque::new();
         let mut split = |jobs: &mut VecDeque<Box<Job>>| {
@@ -121,18 +121,15 @@ impl Order {
                 removed.extend(taken);
             }
         };
-        split(&mut self.pushed);
+        let users = |jobs: &VecDeque<Box<Job>>| jobs.iter().filter(|job| which(job)).map(|job| job.user).collect();
+        let freed: Vec<_> = users(&self.freed);
+        split(&mut self.freed);
         self.behind.retain(|_, behind| {
             split(behind);
             !behind.is_empty()
         });
-        let freed = mem::take(&mut self.freed);
-        let (taken, left) = freed.into_iter().partition::<VecDeque<_>, _>(|job| which(job));
-        self.freed = left;
-        for job in taken {
-            self.release(job.user);
-            removed.push_back(job);
-        }
+        split(&mut self.pushed);
+        freed.into_iter().for_each(|user| self.release(user));
         removed.iter().for_each(|job| self.no_longer_waits(job));
         removed
     }

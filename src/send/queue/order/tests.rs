@@ -55,6 +55,16 @@ fn a_message_that_is_taken_out_makes_way_for_the_next_to_its_user() {
 }
 
 #[test]
+fn messages_to_one_user_are_taken_out_in_the_order_of_the_pushes() {
+    let mut order = order((0..4).map(|tag| (1, tag)));
+    assert_eq!([begun(&mut order), begun(&mut order)], [Some(0), None]);
+    order.release(1);
+    order.add(job(1, 4));
+    let tags: Vec<_> = order.remove(|_| true).into_iter().map(|job| job.tag).collect();
+    assert!(matches!(tags[..], [Tag::Value(1), Tag::Value(2), Tag::Value(3), Tag::Value(4)]));
+}
+
+#[test]
 fn all_messages_can_be_taken_out_at_once() {
     let mut order = order((0..100).map(|tag| (tag as u64 % 7, tag)));
     assert_eq!(begun(&mut order), Some(0));
