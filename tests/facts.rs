@@ -832,6 +832,8 @@ fn what_stands_outside_the_options_repeats_the_defaults_as_they_are() {
     faults.says(&read(PYTHON_CLIENT), PYTHON_CLIENT, "max_connections", &python);
     let python = read(PYTHON_ASYNC_CLIENT).to_lowercase();
     faults.says(&python, PYTHON_ASYNC_CLIENT, "max_connections", "at most `max_connections`");
+    let php = format!("const MAX_CONNECTIONS = {max_connections};");
+    faults.says(&read(PHP_CLIENT), PHP_CLIENT, "max_connections", &php);
     let php = read(PHP_README);
     for (option, words) in [
         ("maxConnections", format!("`maxConnections` connections ({max_connections})")),
