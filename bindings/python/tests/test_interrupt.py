@@ -247,16 +247,23 @@ def test_an_interrupted_batch_says_of_every_message_what_became_of_it(
 
     for number in range(50):
         of_round = f"{user_id}-{number}"
+        journal: dict[int, userengage.Result] = {}
         results: list[userengage.Result] = []
         is_interrupted = False
         try:
             alarm(ring, random.uniform(1e-4, 3e-2))
-            results = client.send_conversations(Message(of_round, str(message)) for message in range(200))
+            messages = (Message(of_round, str(message)) for message in range(200))
+            results = client.send_conversations(messages, on_result=journal.__setitem__)
             alarm(ignore, 0)
         except Alarm as error:
-            is_interrupted = not results
             known = error.__context__
-            results = known.results if isinstance(known, userengage.CancelledError) else results
+            if isinstance(known, userengage.CancelledError):
+                is_interrupted = True
+                results = known.results
+            else:  # it came before the batch began, or when all were told
+                results = list(journal.values())
+                is_interrupted = not results
+        assert [journal[index] for index in sorted(journal)] == results
         sent = contents_of(sandbox.requests(of_round))
         delivered = {index for index, result in enumerate(results) if result.delivery is Delivery.DELIVERED}
         unknown = {index for index, result in enumerate(results) if result.delivery is Delivery.UNKNOWN}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -83,18 +83,9 @@ class AsyncClient(BaseClient):
         loop = event_loop()
         queue = self._new_async_queue(loop, FROM_TURN, max_failures_in_a_row)
         source = iter(messages)
-        is_read = False
         with Batch(queue.queue, messages, on_result, progress, queue.push, self._ahead) as batch:
             try:
-                while not (is_read and batch.is_done):
-                    while not is_read and batch.has_room:
-                        is_read = batch.read(source)
-                    is_busy = bool(batch.news)
-                    while batch.news:
-                        flow = batch.tell()
-                        batch.heed(await flow if hasattr(flow, "__await__") else flow)
-                    await (queue.wait() if queue.queue.waiting and not is_busy else loop.checkpoint())
-                    batch.check_process()
+                await _send(batch, source, queue, loop)  # a function of its own: see _batch.send
             except GeneratorExit:  # nothing can be awaited any more
                 raise
             except BaseException as error:
@@ -142,6 +133,21 @@ class AsyncClient(BaseClient):
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+async def _send(
+    batch: Batch, source: Iterator[Message | Mapping[str, Any]], queue: AsyncQueue, loop: EventLoop
+) -> None:
+    is_read = False
+    while not (is_read and batch.is_done):
+        while not is_read and batch.has_room:
+            is_read = batch.read(source)
+        is_busy = bool(batch.news)
+        while batch.news:
+            flow = batch.tell()
+            batch.heed(await flow if hasattr(flow, "__await__") else flow)
+        await (queue.wait() if queue.queue.waiting and not is_busy else loop.checkpoint())
+        batch.check_process()
 
 
 async def _tell_rest(batch: Batch, raised: BaseException) -> None:

@@ -273,19 +273,25 @@ def check_is_sync(on_result: object) -> None:
 def send(batch: Batch, messages: Iterable[Message | Mapping[str, Any]]) -> list[Result]:
     """Sends all messages, and waits on this thread."""
     source = iter(messages)
-    is_read = False
     with batch:
-        while not (is_read and batch.is_done):
-            if not is_read and batch.has_room:
-                is_read = batch.read(source)
-            else:
-                batch.queue.wait()
-            batch.queue.take()
-            batch.check_process()
-            while batch.news:
-                batch.heed(batch.tell())
-                batch.check_process()
+        # The loop is a function of its own: Python 3.12 and 3.13 run signal handlers at the jump back of a loop, and an
+        # exception there passes by a `with` or a `try` of the same function.
+        _send(batch, source)
         return batch.end()
+
+
+def _send(batch: Batch, source: Iterator[Message | Mapping[str, Any]]) -> None:
+    is_read = False
+    while not (is_read and batch.is_done):
+        if not is_read and batch.has_room:
+            is_read = batch.read(source)
+        else:
+            batch.queue.wait()
+        batch.queue.take()
+        batch.check_process()
+        while batch.news:
+            batch.heed(batch.tell())
+            batch.check_process()
 
 
 def log_untold(index: int, error: BaseException) -> None:
