@@ -256,7 +256,9 @@ def test_an_interrupted_batch_says_of_every_message_what_became_of_it(
             results = client.send_conversations(messages, on_result=journal.__setitem__)
             alarm(ignore, 0)
         except Alarm as error:
-            known = error.__context__
+            known: BaseException = error
+            while known.__context__ is not None:
+                known = known.__context__
             if isinstance(known, userengage.CancelledError):
                 is_interrupted = True
                 results = known.results

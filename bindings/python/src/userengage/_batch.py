@@ -166,8 +166,8 @@ class Batch:
     def _push(self, message: Message | Mapping[str, Any]) -> None:
         """Sends a message that was read. One that cannot be sent has its outcome at once."""
         index = len(self._outcomes)
+        self._untold.add(index)  # first: a signal after it leaves nothing out
         self._outcomes.append(_result.NOT_BEGUN)
-        self._untold.add(index)
         reference = _reference(message)
         outcome: int | Result | None = self._ending
         if outcome is None:
@@ -223,6 +223,7 @@ class Batch:
         if self._is_telling and isinstance(raised, Exception):
             self._untold.discard(self.news[0])
         self._is_telling = False
+        self._untold.discard(len(self._outcomes))  # a signal came before there was an outcome
         while self._untold and self._on_result is not None and self.queue.is_of_this_process:
             index = min(self._untold)
             yield index
