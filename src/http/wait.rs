@@ -140,6 +140,10 @@ impl CallContext {
         if self.has_forked() {
             return Err(Stop::Forked);
         }
+        // Called often, and mostly for nothing.
+        if self.signals().all(CancelSignal::is_quiet) {
+            return Ok(());
+        }
         self.signals().find_map(CancelSignal::reason).map_or(Ok(()), |reason| Err(reason.into()))
     }
 
@@ -180,7 +184,9 @@ impl CallContext {
                 None if watched.len() == own || !all_watched => left.min(ASK_EVERY),
                 None => left.min(RECHECK_EVERY),
             };
-            match sys::wait(watched, timeout, now) {
+            let found =
+                if self.is_of_worker() { sys::wait(watched, timeout, now) } else { sys::poll(watched, timeout) };
+            match found {
                 Ok(ready) if ready.any_below(own) => return Ok(ready),
                 Ok(ready) if ready.any() && self.check().is_ok() => watched = &all[..own],
                 Ok(_) if left.is_zero() => return Err(Stop::Deadline),

@@ -102,8 +102,8 @@ impl<'a> Attempts<'a> {
         let counts_waits = self.timeout_from == TimeoutFrom::Push;
         context.check().map_err(NotAttempted::Stopped)?;
         if limiter.is_idle() {
-            // A message of a queue may have waited for long.
-            if counts_waits && Instant::now() > latest {
+            // A message of a queue may have waited for long. That of a direct call has not.
+            if counts_waits && context.is_of_worker() && Instant::now() > latest {
                 return Err(NotAttempted::Stopped(Stop::Deadline));
             }
             return Ok(Turn { ticket: None, waited: Duration::ZERO });

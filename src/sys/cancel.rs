@@ -56,6 +56,12 @@ impl CancelSignal {
         self.reason.store(0, Ordering::SeqCst);
     }
 
+    /// Whether nobody has cancelled.
+    #[inline]
+    pub fn is_quiet(&self) -> bool {
+        self.reason.load(Ordering::SeqCst) == 0
+    }
+
     /// The reason of [`CancelSignal::cancel`]; `None` before it.
     pub fn reason(&self) -> Option<CancelReason> {
         match self.reason.load(Ordering::SeqCst) {
