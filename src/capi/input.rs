@@ -87,13 +87,22 @@ pub(super) unsafe fn message<'a>(message: *const ue_message) -> Result<Message<'
         )
     };
     let mut message = Message::new(id, content);
-    // Not with the builder's methods, each of which moves the message.
-    message.user = (given.user != 0).then_some(given.user);
-    message.source = (given.source != 0).then_some(Source(given.source));
-    message.source_context = context.map(Cow::Borrowed);
-    message.timeout = (given.timeout_ms != 0).then(|| Duration::from_millis(given.timeout_ms.into()));
+    if given.user != 0 {
+        message = message.user(given.user);
+    }
+    if given.source != 0 {
+        message = message.source(Source(given.source));
+    }
+    if let Some(context) = context {
+        message = message.source_context(context);
+    }
+    if given.timeout_ms != 0 {
+        message = message.timeout(Duration::from_millis(given.timeout_ms.into()));
+    }
     // SAFETY: the caller's promise.
-    message.cancel = unsafe { cancel::shared(given.cancel) }.cloned();
+    if let Some(cancel) = unsafe { cancel::shared(given.cancel) } {
+        message = message.cancel(cancel);
+    }
     Ok(message)
 }
 

@@ -66,11 +66,11 @@ impl Source {
 pub struct Message<'a> {
     client_user_id: ClientUserId<'a>,
     content: Cow<'a, str>,
-    pub(crate) user: Option<i64>,
-    pub(crate) source: Option<Source>,
-    pub(crate) source_context: Option<Cow<'a, str>>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) cancel: Option<Cancel>,
+    user: Option<i64>,
+    source: Option<Source>,
+    source_context: Option<Cow<'a, str>>,
+    timeout: Option<Duration>,
+    cancel: Option<Cancel>,
 }
 
 impl<'a> Message<'a> {
