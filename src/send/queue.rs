@@ -241,7 +241,7 @@ impl Shared {
         if !state.order.has_memory_for_one() {
             return Err(no_memory(&io::ErrorKind::OutOfMemory.into()));
         }
-        state.order.add(Box::new(Job { message, tag, user, pushed, deadline }));
+        state.order.add(Job { message, tag, user, pushed, deadline });
         if state.driver.is_none() {
             driver::start(self, &mut state)?;
         }

@@ -23,13 +23,13 @@ pub(super) struct Job {
 #[derive(Default)]
 pub(super) struct Order {
     /// The messages that nobody has looked at since they were pushed.
-    pushed: VecDeque<Box<Job>>,
+    pushed: VecDeque<Job>,
     /// The users with a message in flight or in `freed`. There are at most as many as messages may be in flight.
     busy: Vec<u64>,
     /// The messages whose turn came while their user was busy, for each user.
-    behind: HashMap<u64, VecDeque<Box<Job>>>,
+    behind: HashMap<u64, VecDeque<Job>>,
     /// The first message behind one that has ended. Their users stay busy.
-    freed: VecDeque<Box<Job>>,
+    freed: VecDeque<Job>,
     waiting: Backlog,
 }
 
@@ -57,12 +57,10 @@ impl Order {
 
     /// Whether there is memory for one more message beside its texts. Without this look, a lack of it would end the process.
     pub fn has_memory_for_one(&mut self) -> bool {
-        // Freed at once, for the allocations that follow: the job, and an entry for its user.
-        let probe = Vec::<u8>::new().try_reserve_exact(4 * size_of::<Job>());
-        probe.is_ok() && self.pushed.try_reserve(1).is_ok()
+        self.pushed.try_reserve(1).is_ok()
     }
 
-    pub fn add(&mut self, job: Box<Job>) {
+    pub fn add(&mut self, job: Job) {
         self.waiting.messages += 1;
         self.waiting.bytes += job.message.size();
         self.pushed.push_back(job);
@@ -77,13 +75,13 @@ impl Order {
 
     /// Takes out the next message that may be begun. Its user is busy until [`Order::release`]. `None` if all that wait are
     /// to users who are busy.
-    pub fn begin(&mut self) -> Option<Box<Job>> {
+    pub fn begin(&mut self) -> Option<Job> {
         let job = self.next()?;
         self.no_longer_waits(&job);
         Some(job)
     }
 
-    fn next(&mut self) -> Option<Box<Job>> {
+    fn next(&mut self) -> Option<Job> {
         if let Some(job) = self.freed.pop_front() {
             return Some(job);
         }
@@ -112,16 +110,16 @@ impl Order {
     }
 
     /// Takes out the messages that wait and that `which` selects. Those to one user are in the order of the pushes.
-    pub fn remove(&mut self, which: impl Fn(&Job) -> bool) -> VecDeque<Box<Job>> {
+    pub fn remove(&mut self, which: impl Fn(&Job) -> bool) -> VecDeque<Job> {
         let mut removed = VecDeque::new();
-        let mut split = |jobs: &mut VecDeque<Box<Job>>| {
-            if jobs.iter().any(|job| which(job)) {
-                let (taken, left) = mem::take(jobs).into_iter().partition::<VecDeque<_>, _>(|job| which(job));
+        let mut split = |jobs: &mut VecDeque<Job>| {
+            if jobs.iter().any(&which) {
+                let (taken, left) = mem::take(jobs).into_iter().partition::<VecDeque<_>, _>(&which);
                 *jobs = left;
                 removed.extend(taken);
             }
         };
-        let users = |jobs: &VecDeque<Box<Job>>| jobs.iter().filter(|job| which(job)).map(|job| job.user).collect();
+        let users = |jobs: &VecDeque<Job>| jobs.iter().filter(|job| which(job)).map(|job| job.user).collect();
         let freed: Vec<_> = users(&self.freed);
         split(&mut self.freed);
         self.behind.retain(|_, behind| {

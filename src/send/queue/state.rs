@@ -93,7 +93,7 @@ impl State {
     }
 
     /// Begins the next message on a worker.
-    pub fn begin(&mut self, number: usize) -> Option<Box<Job>> {
+    pub fn begin(&mut self, number: usize) -> Option<Job> {
         if !self.may_begin() {
             return None;
         }

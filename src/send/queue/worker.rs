@@ -78,7 +78,7 @@ impl Shared {
 
     /// Hands in the outcome of the last job of a worker, and takes the next one. Parks until there is one; `None` if the
     /// worker is to end.
-    fn next(&self, number: usize, done: Option<(Box<Job>, Outcome)>) -> Option<Box<Job>> {
+    fn next(&self, number: usize, done: Option<(Job, Outcome)>) -> Option<Job> {
         let forks = sys::forks();
         let mut state = self.lock();
         if let Some((job, outcome)) = done {

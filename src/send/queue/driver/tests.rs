@@ -23,13 +23,13 @@ fn a_message_without_memory_for_a_fiber_is_not_delivered_and_the_next_one_is_a_n
     let mut driver = Driver::new(shared.clone());
     let mut state = shared.lock();
     let message = Message::new(1, "Hi").to_owned().unwrap();
-    state.order.add(Box::new(Job {
+    state.order.add(Job {
         message,
         tag: crate::send::queue::Tag::Value(7),
         user: 1,
         pushed: Instant::now(),
         deadline: None,
-    }));
+    });
     drop(state);
     driver.do_without_more_fibers(&io::ErrorKind::OutOfMemory.into());
     assert!(driver.try_again.is_none() && queue.wait(Duration::ZERO));

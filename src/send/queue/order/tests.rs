@@ -1,8 +1,8 @@
 use super::*;
 
-fn job(user: u64, tag: usize) -> Box<Job> {
+fn job(user: u64, tag: usize) -> Job {
     let message = Message::new(user, "Hi").to_owned().unwrap();
-    Box::new(Job { message, tag: Tag::Value(tag), user, pushed: Instant::now(), deadline: None })
+    Job { message, tag: Tag::Value(tag), user, pushed: Instant::now(), deadline: None }
 }
 
 fn order(jobs: impl IntoIterator<Item = (u64, usize)>) -> Order {
@@ -114,7 +114,7 @@ fn the_first_deadline_is_that_of_any_message_that_waits() {
     let later = |seconds| now + std::time::Duration::from_secs(seconds);
     let mut order = order([(1, 0)]);
     for (user, seconds) in [(1, 8), (1, 3), (2, 6)] {
-        order.add(Box::new(Job { deadline: Some(later(seconds)), ..*job(user, 0) }));
+        order.add(Job { deadline: Some(later(seconds)), ..job(user, 0) });
     }
     while begun(&mut order).is_some() {}
     assert_eq!(order.first_deadline(), Some(later(3)), "also behind another to its user");
