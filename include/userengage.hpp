@@ -350,7 +350,7 @@ class Cancel {
   /// None: ends nothing.
   Cancel(std::nullptr_t) noexcept {}
 
-  /// Makes a Cancel. On failure, that is without descriptors, it is none and the result says why.
+  /// Makes a Cancel. It is empty if the process has no descriptors left, and the result says so.
   [[nodiscard]] static std::pair<Cancel, Result> try_make() noexcept {
     ue_result *result = nullptr;
     Cancel made(ue_cancel_new(&result));
@@ -736,7 +736,7 @@ class Queue {
 
   /// Copies a message into the queue, and returns at once. Messages to one client_user_id are sent in order.
   ///
-  /// If the message was accepted, the result is ok, and the completion will run exactly once. Otherwise the Id is none, the
+  /// If the message was accepted, the result is ok, and the completion will run exactly once. Otherwise the Id is empty, the
   /// message is not sent, the completion is destroyed, and the result says why: queue_full, suspended, closed,
   /// invalid_argument or connect.
   template <class Completion>
